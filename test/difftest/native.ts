@@ -1,0 +1,39 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeResults, encodeBatch, type Outcome, type TestCase } from './protocol.ts';
+
+/** The oracle: the host's own CPU, by native/runner.c. */
+export class NativeRunner {
+  readonly #directory: string;
+  readonly #program: string;
+
+  constructor() {
+    this.#directory = mkdtempSync(join(tmpdir(), 'difftest-'));
+    this.#program = join(this.#directory, 'runner');
+    const source = fileURLToPath(new URL('./native/runner.c', import.meta.url));
+    const options = ['-O2', '-fPIE', '-pie', '-fno-stack-protector', '-fcf-protection=none', '-Wl,-z,now'];
+    execFileSync('gcc', [...options, '-o', this.#program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+
+  static available(): boolean {
+    if (process.platform !== 'linux' || process.arch !== 'x64') return false;
+    return ['/usr/bin/gcc', '/usr/local/bin/gcc'].some((path) => existsSync(path));
+  }
+
+  close(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** The outcome of each case; undefined for a case that the runner did not survive. */
+  run(background: Uint8Array, cases: readonly TestCase[]): (Outcome | undefined)[] {
+    const done = spawnSync(this.#program, { input: encodeBatch(background, cases), maxBuffer: 1 << 30 });
+    if (done.status === 0) return decodeResults(done.stdout, cases.length);
+    if (done.status !== null && done.stderr.length > 0) throw new Error(`runner: ${done.stderr.toString()}`);
+    if (cases.length === 1) return [undefined];
+    const middle = cases.length >> 1;
+    return [...this.run(background, cases.slice(0, middle)), ...this.run(background, cases.slice(middle))];
+  }
+}
