@@ -1,0 +1,62 @@
+import type { Outcome } from './protocol.ts';
+
+const GPR = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
+const SELECTORS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs'];
+/** TF is ours, RF belongs to the fault frame. */
+const RFLAGS_MASK = ~0x10100;
+
+export interface Difference {
+  readonly where: string;
+  readonly expected: string;
+  readonly got: string;
+}
+
+/** Where two outcomes differ. @param undefinedFlags flags that the instruction leaves undefined */
+export function compareOutcomes(expected: Outcome, got: Outcome, undefinedFlags: number): Difference[] {
+  const differences: Difference[] = [];
+  const check = (where: string, e: number | bigint, g: number | bigint): void => {
+    if (e !== g) differences.push({ where, expected: hex(e), got: hex(g) });
+  };
+  check('vector', expected.vector, got.vector);
+  if (expected.vector === got.vector && expected.vector >= 0) {
+    check('error code', expected.errorCode, got.errorCode);
+    check('cr2', expected.cr2, got.cr2);
+  }
+  check('rip', expected.rip, got.rip);
+  const mask = RFLAGS_MASK & ~(expected.vector >= 0 ? 0 : undefinedFlags);
+  check('rflags', expected.rflags & mask, got.rflags & mask);
+  for (let i = 0; i < 16; i++) check(GPR[i] ?? `r${i}`, expected.gpr[i]!, got.gpr[i]!);
+  for (let i = 0; i < 6; i++) check(SELECTORS[i]!, expected.selectors[i]!, got.selectors[i]!);
+  check('fs base', expected.fsBase, got.fsBase);
+  check('gs base', expected.gsBase, got.gsBase);
+  const bytes = (where: string, from: number, to: number): void => {
+    const e = Buffer.from(expected.xstate.subarray(from, to));
+    const g = Buffer.from(got.xstate.subarray(from, to));
+    if (!e.equals(g)) differences.push({ where, expected: bigEndian(e), got: bigEndian(g) });
+  };
+  bytes('fcw', 0, 2);
+  bytes('fsw', 2, 4);
+  bytes('ftw', 4, 5);
+  bytes('mxcsr', 24, 28);
+  for (let i = 0; i < 8; i++) bytes(`st${i}`, 32 + i * 16, 42 + i * 16);
+  for (let i = 0; i < 16; i++) {
+    bytes(`xmm${i}`, 160 + i * 16, 176 + i * 16);
+    bytes(`ymm${i}h`, 576 + i * 16, 592 + i * 16);
+  }
+  const offsets = new Set([...expected.memory.keys(), ...got.memory.keys()]);
+  for (const offset of [...offsets].sort((a, b) => a - b)) {
+    const e = expected.memory.get(offset);
+    const g = got.memory.get(offset);
+    const show = (value: bigint | undefined): string => (value === undefined ? 'unchanged' : hex(value));
+    if (e !== g) differences.push({ where: `data+${hex(offset)}`, expected: show(e), got: show(g) });
+  }
+  return differences;
+}
+
+function bigEndian(bytes: Buffer): string {
+  return Buffer.from(bytes).reverse().toString('hex');
+}
+
+function hex(value: number | bigint): string {
+  return value < 0 ? String(value) : `0x${value.toString(16)}`;
+}
