@@ -1,0 +1,59 @@
+import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
+import { type Dentry, d_path } from './dentry.ts';
+import type { Inode } from './inode.ts';
+
+/** `struct file`: an open file description, shared by duplicated and inherited descriptors. */
+export class File {
+  readonly dentry: Dentry;
+  readonly inode: Inode;
+  /** O_* as fcntl(F_GETFL) gives them. */
+  flags: number;
+  pos = 0;
+  /** f_count: descriptors and mappings. */
+  count = 1;
+  /** F_SETOWN, F_SETSIG. */
+  owner = 0;
+  ownerSignal = 0;
+  /** What the inode's kind keeps per open file: plain data. */
+  privateData: unknown = undefined;
+
+  constructor(dentry: Dentry, flags: number) {
+    this.dentry = dentry;
+    this.inode = dentry.inode;
+    this.flags = flags;
+  }
+
+  /** The name as the guest sees it, with ` (deleted)` when it has none any more. */
+  get path(): string {
+    return d_path(this.dentry);
+  }
+  /** FMODE_READ */
+  get readable(): boolean {
+    return (this.flags & (O_WRONLY | O_PATH)) === 0 || (this.flags & O_ACCMODE) === 2;
+  }
+  /** FMODE_WRITE */
+  get writable(): boolean {
+    return (this.flags & O_ACCMODE) !== O_RDONLY && (this.flags & O_PATH) === 0;
+  }
+}
+
+/** get_file() */
+export function get_file(file: File): File {
+  file.count++;
+  return file;
+}
+
+/** fput(), fs/file_table.c: the last one releases the open file. */
+export function fput(file: File): void {
+  if (--file.count > 0) return;
+  const { inode } = file;
+  inode.release(file);
+  if (--inode.opens === 0 && inode.nlink === 0) inode.evict();
+}
+
+/** An open file for an inode; counts it. */
+export function alloc_file(dentry: Dentry, flags: number): File {
+  const file = new File(dentry, flags);
+  file.inode.opens++;
+  return file;
+}

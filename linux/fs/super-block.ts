@@ -1,0 +1,67 @@
+import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
+import type { Task } from '../task/task.ts';
+import type { File } from './file.ts';
+
+/** What the file system needs of the kernel; `Kernel` has it all, tests give less. */
+export interface FsKernel {
+  readonly cpu: { readonly memory: PhysicalMemory };
+  /** Who maps which frame; without it nothing maps files. */
+  readonly frames?: { releaseCache(frame: number): void };
+  readonly tasks: ReadonlyMap<number, Task>;
+  /** CLOCK_REALTIME at boot, nanoseconds since the epoch. */
+  readonly bootEpochNs: number | bigint;
+  /** Nanoseconds since boot. */
+  now(): number;
+  /** Calls the handlers of the tasks that wait on this channel again. */
+  wake(channel: string): void;
+}
+
+/** The `Vfs` as its superblocks see it. */
+export interface SuperBlockOwner {
+  readonly kernel: FsKernel;
+  /** Brings a closed file's bytes to the host. */
+  flush(file: File): number;
+}
+
+/** `struct super_block`, include/linux/fs.h. */
+export class SuperBlock {
+  /** Whoever knows the kernel: the `Vfs`, which learns it when the machine boots. */
+  readonly owner: SuperBlockOwner;
+  readonly dev: bigint;
+  readonly magic: number;
+  readonly fsType: string;
+  /** Whether names may be remembered: not in procfs, where they come and go with the tasks. */
+  readonly cacheable: boolean;
+  nextIno: number;
+
+  constructor(
+    owner: SuperBlockOwner,
+    init: { dev: bigint; magic: number; fsType: string; cacheable: boolean; firstIno?: number },
+  ) {
+    this.owner = owner;
+    this.dev = init.dev;
+    this.magic = init.magic;
+    this.fsType = init.fsType;
+    this.cacheable = init.cacheable;
+    this.nextIno = init.firstIno ?? 1;
+  }
+
+  get kernel(): FsKernel {
+    return this.owner.kernel;
+  }
+
+  /** Numbers go up in the order of creation, so they are the same in every run. */
+  newIno(): bigint {
+    return BigInt(this.nextIno++);
+  }
+
+  /** current_time(): CLOCK_REALTIME of the guest in nanoseconds. */
+  currentTime(): bigint {
+    return BigInt(this.kernel.bootEpochNs) + BigInt(Math.floor(this.kernel.now()));
+  }
+}
+
+/** Before the kernel boots: no tasks, and the clock stands at zero. */
+export function unboundKernel(cpu: FsKernel['cpu']): FsKernel {
+  return { cpu, tasks: new Map(), bootEpochNs: 0, now: () => 0, wake: () => {} };
+}

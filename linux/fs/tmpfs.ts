@@ -1,0 +1,141 @@
+import { EEXIST, ELOOP, ENOTEMPTY, EPERM } from '../abi/errno.ts';
+import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
+import { DeviceInode } from './device-node.ts';
+import { compareNames } from './host-files.ts';
+import { type DirEntry, Inode, type NewInode } from './inode.ts';
+import { FifoInode } from './pipe.ts';
+import { RegularInode } from './regular.ts';
+import type { SuperBlock } from './super-block.ts';
+
+/** A symbolic link with a text. */
+export class SymlinkInode extends Inode {
+  readonly target: string;
+  /** It belongs to the upper layer. */
+  upper = true;
+
+  constructor(sb: SuperBlock, target: string, ino?: bigint) {
+    super(sb, S_IFLNK | 0o777, ino);
+    this.target = target;
+  }
+  override get size(): number {
+    return new TextEncoder().encode(this.target).length;
+  }
+  override readlink(): string {
+    return this.target;
+  }
+}
+
+/** A socket's name: bind(2) makes one. */
+export class SocketNodeInode extends Inode {
+  constructor(sb: SuperBlock, mode: number, ino?: bigint) {
+    super(sb, S_IFSOCK | (mode & 0o7777), ino);
+  }
+}
+
+/** new_inode() and init_special_inode() for what create, mkdir, mknod and symlink make. */
+export function newNode(sb: SuperBlock, init: NewInode, newDir: () => Inode): Inode {
+  let inode: Inode;
+  switch (init.mode & S_IFMT) {
+    case S_IFDIR:
+      inode = newDir();
+      break;
+    case S_IFLNK:
+      inode = new SymlinkInode(sb, init.target ?? '');
+      break;
+    case S_IFIFO:
+      inode = new FifoInode(sb, init.mode);
+      break;
+    case S_IFSOCK:
+      inode = new SocketNodeInode(sb, init.mode);
+      break;
+    case 0:
+    case S_IFREG:
+      inode = new RegularInode(sb, init.mode);
+      break;
+    default:
+      inode = new DeviceInode(sb, init.mode, init.rdev ?? 0n);
+  }
+  inode.uid = init.uid;
+  inode.gid = init.gid;
+  return inode;
+}
+
+/** A directory in memory: of tmpfs, devtmpfs, and the fixed directories of procfs and sysfs. */
+export class MemoryDirInode extends Inode {
+  readonly entries = new Map<string, Inode>();
+
+  constructor(sb: SuperBlock, mode = 0o755, ino?: bigint) {
+    super(sb, S_IFDIR | (mode & 0o7777), ino);
+    this.nlink = 2;
+  }
+
+  override lookup(name: string): Inode | undefined {
+    return this.entries.get(name);
+  }
+  override readdir(): DirEntry[] {
+    return [...this.entries]
+      .sort(([a], [b]) => compareNames(a, b))
+      .map(([name, inode]) => ({ name, ino: inode.ino, mode: inode.mode }));
+  }
+  override create(name: string, init: NewInode): Inode | number {
+    if (this.entries.has(name)) return -EEXIST;
+    const inode = newNode(this.sb, init, () => new MemoryDirInode(this.sb, init.mode));
+    this.add(name, inode);
+    this.touchMtime();
+    return inode;
+  }
+  /** Puts an inode in, without a look at the clock. */
+  add<T extends Inode>(name: string, inode: T): T {
+    this.entries.set(name, inode);
+    if (inode.isDir()) this.nlink++;
+    return inode;
+  }
+  override link(name: string, target: Inode): number {
+    if (target.isDir()) return -EPERM;
+    this.entries.set(name, target);
+    target.nlink++;
+    target.ctime = this.sb.currentTime();
+    this.touchMtime();
+    return 0;
+  }
+  override unlink(name: string, child: Inode): number {
+    this.entries.delete(name);
+    dropLink(this, child);
+    this.touchMtime();
+    return 0;
+  }
+  override isEmptyDir(): boolean {
+    return this.entries.size === 0;
+  }
+  override rename(from: Inode, oldName: string, newName: string, child: Inode): number {
+    if (!(from instanceof MemoryDirInode)) return -ELOOP;
+    const replaced = this.entries.get(newName);
+    if (replaced !== undefined) {
+      if (replaced.isDir() && !replaced.isEmptyDir()) return -ENOTEMPTY;
+      dropLink(this, replaced);
+    }
+    from.entries.delete(oldName);
+    this.entries.set(newName, child);
+    if (child.isDir()) {
+      from.nlink--;
+      this.nlink++;
+    }
+    from.touchMtime();
+    this.touchMtime();
+    child.ctime = this.sb.currentTime();
+    return 0;
+  }
+  override stat(): Kstat {
+    return { ...super.stat(), size: this.entries.size * 20 + 40, blocks: 0 };
+  }
+}
+
+/** drop_nlink(): a name of `child` in `dir` is gone; its memory too if nobody has it open. */
+export function dropLink(dir: Inode, child: Inode): void {
+  if (child.isDir()) {
+    dir.nlink--;
+    child.nlink = 0;
+  } else child.nlink--;
+  child.ctime = child.sb.currentTime();
+  if (child.nlink === 0 && child.opens === 0) child.evict();
+}

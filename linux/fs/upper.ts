@@ -1,0 +1,165 @@
+/**
+ * Writing the upper layer to `--upper DIR`. The host's directory is a copy of what the machine holds: after a sync it
+ * has every new or changed file whole, new directories and symbolic links, and marks for what was deleted:
+ * `.wh.NAME` for a name of the lower layer that is gone, `.wh..wh..opq` in a directory that replaces a lower one.
+ * overlayfs's own marks (a 0/0 device, an xattr) need root on the host.
+ * Not modelled: devices, FIFOs and sockets, which stay in memory; ownership is set where the host allows.
+ */
+import fs from 'node:fs';
+import { PAGE_SIZE } from '../addr.ts';
+import type { Dentry } from './dentry.ts';
+import type { Inode } from './inode.ts';
+import { OPAQUE_MARK, OverlayDirInode, WHITEOUT_PREFIX } from './overlay.ts';
+import { RegularInode } from './regular.ts';
+import { SymlinkInode } from './tmpfs.ts';
+import type { Vfs } from './vfs.ts';
+
+const CHUNK = 1 << 20;
+const { O_CREAT, O_NOFOLLOW, O_RDWR } = fs.constants;
+
+/** A host path is what we take it for: no symbolic link has been put in the way. */
+const isKind = (path: string, kind: 'isDirectory' | 'isFile'): boolean =>
+  fs.lstatSync(path, { throwIfNoEntry: false })?.[kind]() ?? false;
+
+function remove(path: string): void {
+  fs.rmSync(path, { recursive: true, force: true });
+}
+
+function ensureDir(path: string, inode: Inode): void {
+  if (isKind(path, 'isDirectory')) return;
+  remove(path);
+  fs.mkdirSync(path);
+  applyMode(path, inode);
+}
+
+function applyMode(path: string, inode: Inode): void {
+  try {
+    fs.chmodSync(path, inode.mode & 0o7777);
+    if (process.getuid?.() === 0) fs.chownSync(path, inode.uid, inode.gid);
+  } catch {
+    // An upper directory on a file system without modes still gets the bytes.
+  }
+}
+
+const seconds = (ns: bigint): number => Number(ns / 1000n) / 1e6;
+
+/** The file's bytes: all of them the first time, then the pages that changed. */
+function writeContent(path: string, inode: RegularInode): void {
+  const exists = isKind(path, 'isFile');
+  if (exists) makeWritable(path);
+  else remove(path);
+  const { content } = inode;
+  const fd = fs.openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    if (exists && inode.upperPath === path && inode.nlink === 1) {
+      fs.ftruncateSync(fd, content.lowest);
+      for (const index of [...content.dirty].sort((a, b) => a - b))
+        writeAll(fd, content.read(index * PAGE_SIZE, PAGE_SIZE), index * PAGE_SIZE);
+    } else {
+      if (inode.upperPath === path) content.load();
+      fs.ftruncateSync(fd, 0);
+      for (let pos = 0; pos < content.size; pos += CHUNK) writeAll(fd, content.read(pos, CHUNK), pos);
+    }
+    fs.ftruncateSync(fd, content.size);
+    applyMode(path, inode);
+    fs.futimesSync(fd, seconds(inode.atime), seconds(inode.mtime));
+  } finally {
+    fs.closeSync(fd);
+  }
+  inode.upperPath = path;
+  inode.unflushed = false;
+  content.lowest = content.size;
+  for (const index of content.dirty) if (!content.mapped.has(index)) content.dirty.delete(index);
+}
+
+function makeWritable(path: string): void {
+  try {
+    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK);
+  } catch {
+    fs.chmodSync(path, 0o600);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, pos: number): void {
+  for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, pos + done);
+}
+
+/** close(2) of a file that was written: its bytes are on the host then. */
+export function flushFile(vfs: Vfs, dentry: Dentry): void {
+  const { inode } = dentry;
+  if (!(inode instanceof RegularInode) || !inode.upper || !inode.unflushed) return;
+  const chain: Dentry[] = [];
+  for (let d = dentry; d.parent !== undefined; d = d.parent) {
+    if (d.unhashed) return;
+    chain.unshift(d);
+  }
+  let top: Dentry | undefined = dentry;
+  while (top?.parent !== undefined) top = top.parent;
+  if (top !== vfs.root || inode.sb !== vfs.rootDir.sb) return;
+  let path = upperRoot(vfs);
+  for (const d of chain) {
+    path = `${path}/${d.name}`;
+    if (d !== dentry) ensureDir(path, d.inode);
+  }
+  writeContent(path, inode);
+  fs.rmSync(`${path.slice(0, -dentry.name.length)}${WHITEOUT_PREFIX}${dentry.name}`, { force: true });
+}
+
+const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
+
+/** Makes the host's upper directory the same as the machine's upper layer. */
+export function syncUpper(vfs: Vfs): void {
+  syncDir(vfs.rootDir, upperRoot(vfs), true);
+}
+
+/** @returns whether the directory has anything in the upper layer */
+function syncDir(dir: OverlayDirInode, path: string, exists: boolean): boolean {
+  let present = exists || isKind(path, 'isDirectory');
+  const ensure = (): void => {
+    if (!present) ensureDir(path, dir);
+    present = true;
+  };
+  if (dir.upper) ensure();
+  const names = new Set<string>();
+  for (const [name, inode] of dir.loaded()) {
+    names.add(name);
+    const at = `${path}/${name}`;
+    if (inode instanceof OverlayDirInode) {
+      if (!syncDir(inode, at, false)) continue;
+      ensure();
+      const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
+      if (replacesLower) fs.writeFileSync(`${at}/${OPAQUE_MARK}`, '', { mode: 0o600 });
+    } else if (inode instanceof RegularInode) {
+      if (!inode.upper) continue;
+      ensure();
+      if (inode.unflushed || inode.nlink > 1 || inode.upperPath !== at || !isKind(at, 'isFile'))
+        writeContent(at, inode);
+    } else if (inode instanceof SymlinkInode && inode.upper) {
+      ensure();
+      writeSymlink(at, inode.target);
+    }
+  }
+  if (present) markDeleted(dir, path);
+  return present;
+}
+
+function writeSymlink(path: string, target: string): void {
+  const old = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (old?.isSymbolicLink() && fs.readlinkSync(path) === target) return;
+  remove(path);
+  fs.symlinkSync(target, path);
+}
+
+/** Whiteouts for the lower layer's names that are gone, and no rest of what was deleted in the upper one. */
+function markDeleted(dir: OverlayDirInode, path: string): void {
+  if (!dir.upper) return;
+  const entries = dir.entries();
+  for (const name of fs.readdirSync(path)) {
+    if (name === OPAQUE_MARK) continue;
+    if (name.startsWith(WHITEOUT_PREFIX)) {
+      if (entries.has(name.slice(WHITEOUT_PREFIX.length))) remove(`${path}/${name}`);
+    } else if (!entries.has(name)) remove(`${path}/${name}`);
+  }
+  for (const name of dir.lowerNames())
+    if (!entries.has(name)) fs.writeFileSync(`${path}/${WHITEOUT_PREFIX}${name}`, '', { mode: 0o600 });
+}
