@@ -1,0 +1,84 @@
+/**
+ * The builder through which a row says what its instruction does. A row sees operands by their number and never knows
+ * whether they come from an op record (interpreter) or are constants (translator).
+ *
+ * Order matters: `read`, `load` and the like take effect where they are called. Do every access that can fault before
+ * the first side effect (`write` to a register, `setFlags`): a memory destination is written before registers and flags.
+ */
+import type { HelperContext } from '../interp/helper-context.ts';
+import type { StateField } from '../state.ts';
+import type { Expr, F32, F64, I32, I64, Int, IntLike, Type, V128 } from './expr.ts';
+
+/** A mutable local. */
+export interface Variable<T extends Type> {
+  readonly value: Expr<T>;
+  set(e: Expr<T>): void;
+}
+
+export interface Ops {
+  /** The operand-size attribute: 16, 32 or 64. */
+  readonly size: 16 | 32 | 64;
+  /** Vector length in 16-byte lanes; 2 for VEX.256. */
+  readonly lanes: 1 | 2;
+  /** VEX encoded: writes to a vector register clear what is above the vector length (done by `writeVector`). */
+  readonly vex: boolean;
+  /** Size in bits of operand `i`. */
+  bits(i: number): number;
+  isMemory(i: number): boolean;
+
+  /** Evaluates now and names the value; use it as often as you like. */
+  let<T extends Type>(e: Expr<T>): Expr<T>;
+  variable<T extends Type>(init: Expr<T>): Variable<T>;
+  if(condition: I32, then: () => void, otherwise?: () => void): void;
+  /** Repeats `body` as long as it calls `again` at its end. */
+  loop(body: (again: (condition: I32) => void) => void): void;
+
+  /** Operand `i`: i32, zero-extended, up to 32 bits; i64 for 64 bits. Immediates are sign-extended to the operand size. */
+  read(i: number): Int;
+  write(i: number, v: Int): void;
+  /** Reads, then writes what `f` makes of it; memory is checked for writing first. Returns the new value. */
+  modify(i: number, f: (old: Int) => Int): Int;
+  /** Linear address of memory operand `i`; only the offset for `addressOnly` rows. */
+  address(i: number): I64;
+
+  /** A 16-byte lane of a vector operand; a memory operand smaller than 16 bytes is zero-extended. */
+  readVector(i: number, lane?: 0 | 1): V128;
+  /** Writes a lane; register: the rest of the register is kept (SSE) or cleared (VEX, above the vector length). */
+  writeVector(i: number, v: V128, lane?: 0 | 1): void;
+  readF32(i: number): F32;
+  readF64(i: number): F64;
+
+  /** General register by number (0 = rAX ... 15); 8 bits means the low byte. */
+  register(n: number, bits: number): Int;
+  /** 32-bit writes clear the upper half, narrower ones keep the rest. */
+  setRegister(n: number, bits: number, v: Int): void;
+  /** A field of the CPU state other than general registers and flags. */
+  get(field: StateField): Int;
+  set(field: StateField, v: Int): void;
+
+  load(bits: 8 | 16 | 32 | 64, address: I64): Int;
+  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int): void;
+  loadVector(address: I64): V128;
+  storeVector(address: I64, v: V128): void;
+  /** Faults as a store of `bytes` bytes would. */
+  probe(address: I64, bytes: number): void;
+  /** Stores at the top of the stack and then commits RSP. Width in bits. */
+  push(bits: 16 | 32 | 64, v: Int): void;
+  /** Loads from the top of the stack; RSP moves when `commit` is called. */
+  pop(bits: 16 | 32 | 64): { readonly value: Int; commit(): void };
+
+  /** Lazy flags, see ../flags.ts, whose functions rows use. */
+  setFlags(result: I64, aux: I32): void;
+  flagResult(): I64;
+  flagAux(): I32;
+
+  raise(vector: number, errorCode?: IntLike): void;
+  /** RIP after this instruction, as it is seen by the program (32 or 16 bits outside 64-bit mode). */
+  nextRip(): I64;
+  /** Relative branch to operand J, when the condition holds. Ends the block. */
+  branch(condition?: I32): void;
+  /** Jump to an address in CS. Ends the block. */
+  jump(rip: I64): void;
+  /** Calls TypeScript. */
+  call(run: (h: HelperContext) => void): void;
+}

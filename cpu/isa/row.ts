@@ -1,0 +1,81 @@
+/**
+ * What a row of the instruction table is. A row is one encoding of the manual: its bytes, its operands, its meaning.
+ * The decoder, the interpreter and the translator all come from the rows; see ../README.md for how to write one.
+ */
+import type { HelperContext } from '../interp/helper-context.ts';
+import type { Ops } from '../ir/ops.ts';
+
+/** The meaning of an instruction: builds code through `c`, once for each operand size and register or memory form. */
+export type Lower = (c: Ops) => void;
+
+export interface RowOptions {
+  /** LOCK is allowed when the destination is memory; otherwise it is #UD. */
+  readonly lock?: true;
+  /** Valid only in 64-bit mode, or only outside it. */
+  readonly mode?: '64' | '32';
+  /** In 64-bit mode the operand size is 64 by default (`d64`: 66 makes 16), or always 64 (`f64`). Appendix A's superscripts. */
+  readonly osz?: 'd64' | 'f64';
+  /** Nothing of the block follows: control transfers, and what changes mode, flags TF or mappings. Conditional jumps too. */
+  readonly ends?: true;
+  /** The memory operand is an address only: no access, no segment base (LEA, NOP Ev, PREFETCH). */
+  readonly addressOnly?: true;
+  /**
+   * 16-byte vector operands in memory: without this, an SSE encoding wants them aligned (#GP) and a VEX one does not.
+   * `never`: MOVUPS and the like. `always`: MOVAPS, MOVNTDQ... in both encodings (32 bytes for ymm).
+   */
+  readonly align?: 'never' | 'always';
+  /** The legacy encoding does not take VEX forms and vice versa; set by the constructors. */
+  readonly segment?: 'stack';
+}
+
+export interface Row {
+  /** Mnemonic, lower case. */
+  readonly name: string;
+  /**
+   * As the manual writes it: `81 /0`, `0F B6 /r`, `50+r`, `66 0F 6F /r`, `NP 0F 28 /r`, `F3 REX.W 0F B8 /r`,
+   * `VEX.128.66.0F38.W0 F7 /r`. `VEX.LZ`/`LIG`: L must be 0 / is ignored. A row that names a prefix (or NP) matches it exactly;
+   * one that names none ignores F2 and F3 and takes 66 as the operand size.
+   */
+  readonly encoding: string;
+  /** Operands in the notation of the manual's appendix A, separated by blanks: `Ev Gv`, `Vx Hx Wx`, `Gv M`, `AL Ib`. */
+  readonly operands: string;
+  readonly lower: Lower;
+  readonly options: RowOptions;
+}
+
+/** One row. */
+export function op(name: string, encoding: string, operands: string, lower: Lower, options: RowOptions = {}): Row {
+  return { name, encoding, operands, lower, options };
+}
+
+/**
+ * An SSE row and its VEX.128 and VEX.256 forms. `operands` are written in the three-operand form (`Vx Hx Wx`): in the legacy
+ * encoding H is the same register as the destination. `encoding` is the legacy one; `vex` is `x` (both lengths),
+ * `128` or `LIG` (scalar), with an optional `.W0`/`.W1`.
+ */
+export function sse(
+  name: string,
+  encoding: string,
+  operands: string,
+  lower: Lower,
+  options: RowOptions & { readonly vex?: string } = {},
+): Row[] {
+  const { vex = 'x', ...rest } = options;
+  const [length, w] = vex.split('.');
+  const m = /^(?:(NP|66|F2|F3) )?(?:REX\.(W) )?(0F(?:38|3A)?|0F (?:38|3A)) (.*)$/.exec(encoding);
+  if (!m) throw new Error(`not an SSE encoding: ${encoding}`);
+  const map = m[3]!.replace(' ', '');
+  const form = (l: string): Row => {
+    const pp = m[1] === undefined || m[1] === 'NP' ? '' : `.${m[1]}`;
+    const wide = w ?? (m[2] ? 'W1' : 'WIG');
+    return op(`v${name}`, `VEX.${l}${pp}.${map}.${wide} ${m[4]}`, operands, lower, rest);
+  };
+  const lengths = length === 'x' ? ['128', '256'] : [length!];
+  return [op(name, encoding.replace('0F38', '0F 38').replace('0F3A', '0F 3A'), operands, lower, rest), ...lengths.map(form)];
+}
+
+/** A meaning written in TypeScript: called for each execution, for what is rare or long. */
+export const helper =
+  (run: (h: HelperContext) => void): Lower =>
+  (c) =>
+    c.call(run);
