@@ -1,0 +1,37 @@
+import { EINVAL, EPERM } from '../abi/errno.ts';
+import { put_user_u64 } from '../mm/uaccess.ts';
+import type { Task } from '../task/task.ts';
+
+/** A code of arch_prctl(2). */
+export interface ArchPrctlRow {
+  readonly code: number;
+  readonly name: string;
+  readonly run: (task: Task, address: number) => number;
+}
+
+/**
+ * do_arch_prctl(), arch/x86/kernel/process_64.c: a table, so that a patch can add rows. 64-bit and x32 tasks only; the
+ * 32-bit table of v4.7 has no such call.
+ */
+export function sys_arch_prctl(task: Task, code: number, address: number): number {
+  const row = task.kernel.ops.arch_prctl.find((r) => r.code === code);
+  return row === undefined ? -EINVAL : row.run(task, address);
+}
+
+/** ARCH_SET_FS, ARCH_SET_GS. */
+export const set_base =
+  (segment: 'fs' | 'gs') =>
+  (task: Task, address: number): number => {
+    if (address >= task.mm.taskSize) return -EPERM;
+    // The low bits of what is no number that a double holds exactly were refused above.
+    task.kernel.cpu.loadSegment(segment, 0);
+    if (segment === 'fs') task.regs.fsBase = BigInt(address);
+    else task.regs.gsBase = BigInt(address);
+    return 0;
+  };
+
+/** ARCH_GET_FS, ARCH_GET_GS. */
+export const get_base =
+  (segment: 'fs' | 'gs') =>
+  (task: Task, address: number): number =>
+    put_user_u64(task.mm, address, segment === 'fs' ? task.regs.fsBase : task.regs.gsBase);

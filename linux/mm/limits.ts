@@ -1,0 +1,6 @@
+/** Blocks of this many pages get their frames together, so that neighbours in memory are neighbours in the machine. */
+export const RUN_PAGES = 16;
+/** DEFAULT_MAX_MAP_COUNT, include/linux/mm.h. */
+export const MAX_MAP_COUNT = 65530;
+/** mmap_min_addr (CONFIG_DEFAULT_MMAP_MIN_ADDR). */
+export const MMAP_MIN_ADDR = 0x1_0000;

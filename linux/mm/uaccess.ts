@@ -1,0 +1,202 @@
+import { Access } from '../../cpu/mmu.ts';
+import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
+import { PAGE_SIZE, TASK_SIZE_MAX } from '../addr.ts';
+import { gupAllowed, pageFor, VSYSCALL_VPN } from './fault.ts';
+import type { Mm } from './mm.ts';
+import { PTE_FILE, pteFrame } from './page-table.ts';
+import { VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WRITE } from './vma.ts';
+
+/**
+ * Copies between the kernel and user memory: arch/x86/include/asm/uaccess.h, lib/strncpy_from_user.c. The rights of the
+ * mappings hold, as they do for the kernel with CR0.WP set.
+ */
+
+/** The byte offset in the machine's memory of a user byte, or -1: a fault. */
+function resolve(mm: Mm, address: number, access: Access): number {
+  const page = Math.floor(address / PAGE_SIZE);
+  const translation = mm.translate(page, access);
+  return translation < 0 ? -1 : Math.floor(translation / 8) * PAGE_SIZE + (address - page * PAGE_SIZE);
+}
+
+/** access_ok(): the range lies in user space. */
+export const access_ok = (address: number, size: number): boolean =>
+  address >= 0 && size >= 0 && address + size <= TASK_SIZE_MAX;
+
+/** copy_from_user(): the bytes, or -EFAULT when any of them cannot be read. */
+export function copy_from_user(mm: Mm, address: number, size: number): Uint8Array | number {
+  if (!access_ok(address, size)) return -EFAULT;
+  const out = new Uint8Array(size);
+  return copy_from_user_partial(mm, address, out) === size ? out : -EFAULT;
+}
+
+/** __copy_from_user(): fills `out` as far as user memory can be read. @returns bytes copied */
+export function copy_from_user_partial(mm: Mm, address: number, out: Uint8Array): number {
+  const { bytes } = mm.frames.memory;
+  for (let done = 0; done < out.length; ) {
+    const from = resolve(mm, address + done, Access.Read);
+    if (from < 0) return done;
+    const n = Math.min(PAGE_SIZE - (from % PAGE_SIZE), out.length - done);
+    out.set(bytes.subarray(from, from + n), done);
+    done += n;
+  }
+  return out.length;
+}
+
+/** copy_to_user(). @returns 0 or -EFAULT; what could be written before a fault is written */
+export function copy_to_user(mm: Mm, address: number, data: Uint8Array): number {
+  if (!access_ok(address, data.length)) return -EFAULT;
+  return copy_to_user_partial(mm, address, data) === data.length ? 0 : -EFAULT;
+}
+
+/** __copy_to_user(). @returns bytes copied */
+export function copy_to_user_partial(mm: Mm, address: number, data: Uint8Array): number {
+  const { memory } = mm.frames;
+  for (let done = 0; done < data.length; ) {
+    const to = resolve(mm, address + done, Access.Write);
+    if (to < 0) return done;
+    const n = Math.min(PAGE_SIZE - (to % PAGE_SIZE), data.length - done);
+    memory.bytes.set(data.subarray(done, done + n), to);
+    memory.noteWrite(Math.floor(to / PAGE_SIZE));
+    done += n;
+  }
+  return data.length;
+}
+
+/** clear_user(). @returns 0 or -EFAULT */
+export const clear_user = (mm: Mm, address: number, size: number): number =>
+  copy_to_user(mm, address, new Uint8Array(size));
+
+const fetchWord = (mm: Mm, address: number, size: number): Uint8Array | undefined => {
+  const bytes = copy_from_user(mm, address, size);
+  return typeof bytes === 'number' ? undefined : bytes;
+};
+
+/** get_user() of one byte; undefined on a fault. */
+export const get_user_u8 = (mm: Mm, address: number): number | undefined => fetchWord(mm, address, 1)?.[0];
+
+export function get_user_u16(mm: Mm, address: number): number | undefined {
+  const b = fetchWord(mm, address, 2);
+  return b && b[0]! + b[1]! * 0x100;
+}
+
+export function get_user_u32(mm: Mm, address: number): number | undefined {
+  const b = fetchWord(mm, address, 4);
+  return b && (b[0]! | (b[1]! << 8) | (b[2]! << 16) | (b[3]! << 24)) >>> 0;
+}
+
+export function get_user_u64(mm: Mm, address: number): bigint | undefined {
+  const b = fetchWord(mm, address, 8);
+  return b && new DataView(b.buffer).getBigUint64(0, true);
+}
+
+/** put_user(). @returns 0 or -EFAULT */
+export const put_user_u8 = (mm: Mm, address: number, value: number): number =>
+  copy_to_user(mm, address, Uint8Array.of(value));
+
+export const put_user_u16 = (mm: Mm, address: number, value: number): number =>
+  copy_to_user(mm, address, Uint8Array.of(value, value >> 8));
+
+export const put_user_u32 = (mm: Mm, address: number, value: number): number =>
+  copy_to_user(mm, address, Uint8Array.of(value, value >> 8, value >> 16, value >> 24));
+
+export function put_user_u64(mm: Mm, address: number, value: bigint | number): number {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
+  return copy_to_user(mm, address, bytes);
+}
+
+/** The bytes of a string up to its NUL, at most `max`; -EFAULT, or -ENAMETOOLONG when no NUL is among them. */
+export function strnbytes_from_user(mm: Mm, address: number, max: number): Uint8Array | number {
+  const { bytes } = mm.frames.memory;
+  const parts: number[] = [];
+  for (let at = address; parts.length < max; ) {
+    const from = access_ok(at, 1) ? resolve(mm, at, Access.Read) : -1;
+    if (from < 0) return -EFAULT;
+    const n = Math.min(PAGE_SIZE - (from % PAGE_SIZE), max - parts.length);
+    for (let i = 0; i < n; i++) {
+      const byte = bytes[from + i]!;
+      if (byte === 0) return Uint8Array.from(parts);
+      parts.push(byte);
+    }
+    at += n;
+  }
+  return -ENAMETOOLONG;
+}
+
+/** strncpy_from_user() as getname() uses it: bytes that are no UTF-8 come as U+FFFD. */
+export function strncpy_from_user(mm: Mm, address: number, max: number): string | number {
+  const bytes = strnbytes_from_user(mm, address, max);
+  return typeof bytes === 'number' ? bytes : Buffer.from(bytes).toString('utf8');
+}
+
+/** The byte offset in the machine's memory of a byte of another task, or -1; get_user_pages() with FOLL_FORCE. */
+function gup(mm: Mm, address: number, write: boolean, force: boolean): number {
+  const vpn = Math.floor(address / PAGE_SIZE);
+  const offset = address - vpn * PAGE_SIZE;
+  if (vpn === VSYSCALL_VPN) {
+    const translation = write ? -1 : mm.translate(vpn, Access.Read);
+    return translation < 0 ? -1 : Math.floor(translation / 8) * PAGE_SIZE + offset;
+  }
+  const vma = mm.vmaAt(address);
+  if (vma === undefined || !gupAllowed(vma)) return -1;
+  if (write) {
+    if ((vma.flags & VM_WRITE) === 0) {
+      // Only where the write makes a private copy: is_cow_mapping().
+      if (!force || (vma.flags & (VM_SHARED | VM_MAYWRITE)) !== VM_MAYWRITE) return -1;
+    }
+  } else if ((vma.flags & VM_READ) === 0 && (!force || (vma.flags & VM_MAYREAD) === 0)) return -1;
+  const pte = pageFor(mm, vma, vpn, write);
+  return pte < 0 ? -1 : pteFrame(pte) * PAGE_SIZE + offset;
+}
+
+/**
+ * access_process_vm(), mm/memory.c, for reading: what ptrace and a debugger see. Never faults.
+ * @returns the bytes that could be read: shorter than `size` at the first hole
+ */
+export function access_process_vm(
+  mm: Mm,
+  address: number,
+  size: number,
+  options?: { readonly force?: boolean },
+): Uint8Array;
+/** access_process_vm() for writing; `force` writes where the task itself could not, on a private copy. @returns bytes written */
+export function access_process_vm(
+  mm: Mm,
+  address: number,
+  data: Uint8Array,
+  options?: { readonly force?: boolean },
+): number;
+export function access_process_vm(
+  mm: Mm,
+  address: number,
+  what: number | Uint8Array,
+  options: { readonly force?: boolean } = {},
+): Uint8Array | number {
+  const force = options.force ?? true;
+  const { memory } = mm.frames;
+  const out = typeof what === 'number' ? new Uint8Array(what) : what;
+  const write = typeof what !== 'number';
+  let done = 0;
+  while (done < out.length) {
+    const at = gup(mm, address + done, write, force);
+    if (at < 0) break;
+    const n = Math.min(PAGE_SIZE - (at % PAGE_SIZE), out.length - done);
+    if (write) {
+      memory.bytes.set(out.subarray(done, done + n), at);
+      memory.noteWrite(Math.floor(at / PAGE_SIZE));
+    } else out.set(memory.bytes.subarray(at, at + n), done);
+    done += n;
+  }
+  if (write) return done;
+  return done === out.length ? out : out.subarray(0, done);
+}
+
+/** A key for a shared futex word: the frame's owner and offset; undefined on a fault. get_futex_key(), kernel/futex.c. */
+export function futexKey(mm: Mm, address: number, shared: boolean): string | undefined {
+  if (!shared) return `p${mm.id}:${address}`;
+  const vpn = Math.floor(address / PAGE_SIZE);
+  const translation = mm.translate(vpn, Access.Read);
+  if (translation < 0) return undefined;
+  if ((mm.pages.get(vpn) & PTE_FILE) === 0) return `p${mm.id}:${address}`;
+  return `f${Math.floor(translation / 8)}:${address % PAGE_SIZE}`;
+}

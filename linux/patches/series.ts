@@ -1,0 +1,76 @@
+import { type KernelOps, v4_7 } from '../kernel-ops.ts';
+import { unmapOnVvarFailure, unmapOnVvarFailureMerged } from './0001-vdso-unmap-on-vvar-failure.ts';
+import { mapVdsoAddr, mapVdsoAddrMerged } from './0002-map-vdso-addr.ts';
+import { archMapVdso, archMapVdsoMerged } from './0003-arch-map-vdso.ts';
+import { base } from './base-vdso-mremap.ts';
+import { type Patch, PatchError } from './patch.ts';
+
+/** Known, and not in this build yet. */
+const later: readonly Patch[] = [
+  { id: '0004', subject: 'x86/coredump: use pr_reg size, rather that TIF_IA32 flag', requires: [] },
+  { id: '0005', subject: 'x86/ptrace: down with test_thread_flag(TIF_IA32)', requires: [] },
+  { id: '0006', subject: 'x86/signal: add SA_{X32,IA32}_ABI sa_flags', requires: [] },
+];
+
+/** A kernel that `--kernel` can name: v4.7-rc1 and an ordered series on top. */
+export interface KernelVersion {
+  readonly name: string;
+  readonly description: string;
+  readonly series: readonly Patch[];
+}
+
+const posted: readonly Patch[] = [base, unmapOnVvarFailure, mapVdsoAddr, archMapVdso, ...later];
+const merged: readonly Patch[] = [base, unmapOnVvarFailureMerged, mapVdsoAddrMerged, archMapVdsoMerged, ...later];
+
+export const kernels: readonly KernelVersion[] = [
+  { name: 'v4.7-rc1', description: 'the base: TIF_IA32 decides, no ARCH_MAP_VDSO', series: [] },
+  { name: 'compat-cr', description: 'v4.7-rc1 with the series as it was posted in June 2016', series: posted },
+  { name: 'v4.9', description: 'v4.7-rc1 with the series as it was merged', series: merged },
+  {
+    name: 'v4.12',
+    description: 'as v4.9, with the later fixes that CRIU asks for',
+    // Not modelled: restart_syscall by entry ABI, the signal flag without the CS check, mmap below 4 GiB for int 0x80.
+    series: merged,
+  },
+];
+
+export const defaultKernel = 'compat-cr';
+
+/** The patches that a list names: `all`, `none`, or ids separated by commas. Throws PatchError. */
+export function choosePatches(kernel: KernelVersion, list = 'all'): readonly Patch[] {
+  if (list === 'none') return [];
+  if (list === 'all') return kernel.series.filter((patch) => patch.apply !== undefined);
+  const ids = list.split(',').map((id) => id.trim());
+  for (const id of ids) {
+    const patch = kernel.series.find((p) => p.id === id);
+    if (patch === undefined) {
+      const known = kernel.series.map((p) => p.id).join(', ') || 'none';
+      throw new PatchError(`kernel ${kernel.name} has no patch '${id}' (it has: ${known})`);
+    }
+    if (patch.apply === undefined) throw new PatchError(`patch ${id} (${patch.subject}) is not in this build yet`);
+  }
+  const chosen = kernel.series.filter((patch) => ids.includes(patch.id));
+  for (const patch of chosen) {
+    const missing = patch.requires.find((id) => !ids.includes(id));
+    if (missing !== undefined) throw new PatchError(`patch ${patch.id} needs patch ${missing}`);
+  }
+  return chosen;
+}
+
+/** The kernel of a name. Throws PatchError. */
+export function kernelNamed(name: string): KernelVersion {
+  const kernel = kernels.find((k) => k.name === name);
+  if (kernel === undefined) {
+    throw new PatchError(`unknown kernel '${name}' (known: ${kernels.map((k) => k.name).join(', ')})`);
+  }
+  return kernel;
+}
+
+/** Applies a series to v4.7-rc1, once, at boot. */
+export function bootOps(kernelName: string = defaultKernel, patchList = 'all'): KernelOps {
+  const kernel = kernelNamed(kernelName);
+  const chosen = choosePatches(kernel, patchList);
+  let ops: KernelOps = { ...v4_7, release: kernel.name, patches: Object.freeze(chosen.map((p) => p.id)) };
+  for (const patch of chosen) ops = { ...ops, ...patch.apply!(ops) };
+  return Object.freeze(ops);
+}
