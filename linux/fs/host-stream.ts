@@ -75,7 +75,7 @@ export class HostStreamInode extends Inode {
     if (bytes.length === 0) this.atEof = true;
     else this.input.add(bytes.slice());
     this.starved = false;
-    this.sb.kernel.wake('tty');
+    this.notify('tty');
   }
 
   override read(_file: File, _pos: number, count: number): Uint8Array | number {

@@ -50,6 +50,8 @@ export abstract class Inode {
   ctime: bigint;
   /** Open files and mappings of files that hold this inode. */
   opens = 0;
+  /** Counts what pollers may want to see: edge-triggered epoll looks whether it grew. */
+  activity = 0;
 
   constructor(sb: SuperBlock, mode: number, ino: bigint = sb.newIno()) {
     this.sb = sb;
@@ -175,6 +177,11 @@ export abstract class Inode {
   }
   ioctl(_task: Task, _file: File, _cmd: number, _arg: number): number {
     return -ENOTTY;
+  }
+  /** Something changed for those who wait on a channel: wake_up_interruptible_poll(). */
+  protected notify(channel: string): void {
+    this.activity++;
+    this.sb.kernel.wake(channel);
   }
   /** Bytes that FIONREAD tells; undefined for -ENOTTY. */
   available(_file: File): number | undefined {

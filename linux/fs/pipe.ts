@@ -29,10 +29,10 @@ export class FifoInode extends Inode {
   }
 
   private wakeReaders(): void {
-    this.sb.kernel.wake(`pipe:${this.ino}:r`);
+    this.notify(`pipe:${this.ino}:r`);
   }
   private wakeWriters(): void {
-    this.sb.kernel.wake(`pipe:${this.ino}:w`);
+    this.notify(`pipe:${this.ino}:w`);
   }
 
   /** fifo_open(); waiting for the other side is the system call's business, see `openWaits`. */

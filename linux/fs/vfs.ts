@@ -52,6 +52,8 @@ export class Vfs {
   /** Superblock of pipes, sockets and other inodes without a name. */
   readonly anon: SuperBlock;
   readonly pipefs: SuperBlock;
+  /** The tmpfs of memfds and shared anonymous memory. */
+  readonly shm: SuperBlock;
   readonly random: RandomPool;
   readonly streams = new Map<number, HostStreamInode>();
 
@@ -61,6 +63,7 @@ export class Vfs {
     this.upper = options.upper;
     this.random = new RandomPool(options.seed ?? 0n);
     this.pipefs = this.superBlock(8, PIPEFS_MAGIC, 'pipefs', 4096);
+    this.shm = this.superBlock(5, TMPFS_MAGIC, 'tmpfs', 1024);
     this.anon = this.superBlock(9, TMPFS_MAGIC, 'anon_inodefs', 1024);
     const overlay = this.superBlock(0x15, OVERLAYFS_SUPER_MAGIC, 'overlay', 0x70000000);
     this.rootDir = this.makeRoot(overlay, options);
@@ -250,9 +253,12 @@ export class Vfs {
 
   /** Called when an open file was written and is closed: its bytes go to `--upper`. */
   flush(file: File): number {
+    return this.flushDentry(file.dentry);
+  }
+  flushDentry(dentry: Dentry): number {
     if (this.upper === undefined) return 0;
     try {
-      flushFile(this, file.dentry);
+      flushFile(this, dentry);
       return 0;
     } catch {
       return -EIO;
