@@ -360,3 +360,60 @@ export function sys_llseek(task: Task, fd: number, high: number, low: number, re
   if (pos < 0) return pos;
   return put_user_u64(task.mm, result, pos);
 }
+
+/** compat_sys_preadv64() of x32: one 64-bit position, compat iovecs. */
+export const compat_sys_preadv64 = (task: Task, fd: number, vec: number, n: number, pos: number): SysResult =>
+  pos < 0 ? -EINVAL : do_readv(task, fd, importIovec(task, vec, n, true), pos);
+export const compat_sys_pwritev64 = (task: Task, fd: number, vec: number, n: number, pos: number): SysResult =>
+  pos < 0 ? -EINVAL : do_writev(task, fd, importIovec(task, vec, n, true), pos);
+
+const RWF_HIPRI = 1;
+type Vectored = (task: Task, fd: number, segments: Segment[] | number, pos?: number) => SysResult;
+/** preadv2(2), pwritev2(2): position -1 is the file's own. */
+const vectored2 = (
+  move: Vectored,
+  task: Task,
+  fd: number,
+  segments: Segment[] | number,
+  pos: number,
+  flags: number,
+): SysResult => {
+  if ((flags & ~RWF_HIPRI) !== 0) return -EINVAL;
+  return pos === -1 ? move(task, fd, segments) : pos < 0 ? -EINVAL : move(task, fd, segments, pos);
+};
+export const sys_preadv2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, false), pos, flags);
+export const sys_pwritev2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, false), pos, flags);
+export const compat_sys_preadv2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  low: number,
+  high: number,
+  flags: number,
+): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, true), loff(low, high), flags);
+export const compat_sys_pwritev2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  low: number,
+  high: number,
+  flags: number,
+): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, true), loff(low, high), flags);
