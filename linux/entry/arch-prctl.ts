@@ -1,5 +1,6 @@
-import { EINVAL, EPERM } from '../abi/errno.ts';
+import { EINVAL } from '../abi/errno.ts';
 import { put_user_u64 } from '../mm/uaccess.ts';
+import { set_fs_base, set_gs_base } from '../task/fsgs.ts';
 import type { Task } from '../task/task.ts';
 
 /** A code of arch_prctl(2). */
@@ -21,14 +22,8 @@ export function sys_arch_prctl(task: Task, code: number, address: number): numbe
 /** ARCH_SET_FS, ARCH_SET_GS. */
 export const set_base =
   (segment: 'fs' | 'gs') =>
-  (task: Task, address: number): number => {
-    if (address >= task.mm.taskSize) return -EPERM;
-    // The low bits of what is no number that a double holds exactly were refused above.
-    task.kernel.cpu.loadSegment(segment, 0);
-    if (segment === 'fs') task.regs.fsBase = BigInt(address);
-    else task.regs.gsBase = BigInt(address);
-    return 0;
-  };
+  (task: Task, address: number): number =>
+    segment === 'fs' ? set_fs_base(task, BigInt(address)) : set_gs_base(task, BigInt(address));
 
 /** ARCH_GET_FS, ARCH_GET_GS. */
 export const get_base =

@@ -65,6 +65,7 @@ import {
   sys_epoll_wait,
 } from '../syscalls/epoll.ts';
 import { sys_eventfd, sys_eventfd2 } from '../syscalls/eventfd.ts';
+import { compat_sys_execve, compat_sys_execveat, sys_execve, sys_execveat } from '../syscalls/exec.ts';
 import {
   compat_sys_preadv64,
   compat_sys_pwritev64,
@@ -87,6 +88,21 @@ import {
   sys_writev,
 } from '../syscalls/file.ts';
 import { compat_sys_ioctl, sys_ioctl } from '../syscalls/ioctl.ts';
+import {
+  sys_brk,
+  sys_madvise,
+  sys_mincore,
+  sys_mlock,
+  sys_mlock2,
+  sys_mlockall,
+  sys_mmap,
+  sys_mprotect,
+  sys_mremap,
+  sys_msync,
+  sys_munlock,
+  sys_munlockall,
+  sys_munmap,
+} from '../syscalls/mman.ts';
 import { sys_memfd_create, sys_pipe, sys_pipe2 } from '../syscalls/pipe.ts';
 import { sys_poll, sys_ppoll, sys_pselect6, sys_select } from '../syscalls/poll.ts';
 import {
@@ -101,6 +117,7 @@ import {
   sys_readlinkat,
   sys_statfs,
 } from '../syscalls/stat.ts';
+import { sys_arch_prctl } from './arch-prctl.ts';
 import { buildTable, row } from './syscall-row.ts';
 
 export const syscalls64 = [
@@ -113,10 +130,10 @@ export const syscalls64 = [
   row(6, 'lstat', ['str', 'ptr'], sys_newlstat),
   row(7, 'poll', ['ptr', 'uint', 'int'], sys_poll),
   row(8, 'lseek', ['fd', 'off', 'int'], sys_lseek),
-  row(9, 'mmap', ['ptr', 'size', 'flags', 'flags', 'fd', 'off']),
-  row(10, 'mprotect', ['ptr', 'size', 'flags']),
-  row(11, 'munmap', ['ptr', 'size']),
-  row(12, 'brk', ['ptr']),
+  row(9, 'mmap', ['ptr', 'size', 'flags', 'flags', 'fd', 'off'], sys_mmap),
+  row(10, 'mprotect', ['ptr', 'size', 'flags'], sys_mprotect),
+  row(11, 'munmap', ['ptr', 'size'], sys_munmap),
+  row(12, 'brk', ['ptr'], sys_brk),
   row(13, 'rt_sigaction', ['sig', 'ptr', 'ptr', 'size']),
   row(14, 'rt_sigprocmask', ['int', 'ptr', 'ptr', 'size']),
   row(15, 'rt_sigreturn', []),
@@ -129,10 +146,10 @@ export const syscalls64 = [
   row(22, 'pipe', ['ptr'], sys_pipe),
   row(23, 'select', ['int', 'ptr', 'ptr', 'ptr', 'ptr'], sys_select),
   row(24, 'sched_yield', []),
-  row(25, 'mremap', ['ptr', 'size', 'size', 'flags', 'ptr']),
-  row(26, 'msync', ['ptr', 'size', 'flags']),
-  row(27, 'mincore', ['ptr', 'size', 'ptr']),
-  row(28, 'madvise', ['ptr', 'size', 'int']),
+  row(25, 'mremap', ['ptr', 'size', 'size', 'flags', 'ptr'], sys_mremap),
+  row(26, 'msync', ['ptr', 'size', 'flags'], sys_msync),
+  row(27, 'mincore', ['ptr', 'size', 'ptr'], sys_mincore),
+  row(28, 'madvise', ['ptr', 'size', 'int'], sys_madvise),
   row(29, 'shmget', ['int', 'size', 'flags']),
   row(30, 'shmat', ['int', 'ptr', 'flags']),
   row(31, 'shmctl', ['int', 'int', 'ptr']),
@@ -163,7 +180,7 @@ export const syscalls64 = [
   row(56, 'clone', ['flags', 'ptr', 'ptr', 'ptr', 'ptr']),
   row(57, 'fork', []),
   row(58, 'vfork', []),
-  row(59, 'execve', ['str', 'ptr', 'ptr']),
+  row(59, 'execve', ['str', 'ptr', 'ptr'], sys_execve),
   row(60, 'exit', ['int']),
   row(61, 'wait4', ['pid', 'ptr', 'flags', 'ptr']),
   row(62, 'kill', ['pid', 'sig']),
@@ -253,16 +270,16 @@ export const syscalls64 = [
   row(146, 'sched_get_priority_max', ['int']),
   row(147, 'sched_get_priority_min', ['int']),
   row(148, 'sched_rr_get_interval', ['pid', 'ptr']),
-  row(149, 'mlock', ['ptr', 'size']),
-  row(150, 'munlock', ['ptr', 'size']),
-  row(151, 'mlockall', ['flags']),
-  row(152, 'munlockall', []),
+  row(149, 'mlock', ['ptr', 'size'], sys_mlock),
+  row(150, 'munlock', ['ptr', 'size'], sys_munlock),
+  row(151, 'mlockall', ['flags'], sys_mlockall),
+  row(152, 'munlockall', [], sys_munlockall),
   row(153, 'vhangup', []),
   row(154, 'modify_ldt', ['int', 'ptr', 'size']),
   row(155, 'pivot_root', ['str', 'str'], sys_mount),
   row(156, '_sysctl', ['ptr']),
   row(157, 'prctl', ['int', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr']),
-  row(158, 'arch_prctl', ['int', 'ptr']),
+  row(158, 'arch_prctl', ['int', 'ptr'], sys_arch_prctl),
   row(159, 'adjtimex', ['ptr']),
   row(160, 'setrlimit', ['uint', 'ptr']),
   row(161, 'chroot', ['str'], sys_chroot),
@@ -426,10 +443,10 @@ export const syscalls64 = [
   row(319, 'memfd_create', ['str', 'flags'], sys_memfd_create),
   row(320, 'kexec_file_load', ['fd', 'fd', 'ulong', 'str', 'flags']),
   row(321, 'bpf', ['int', 'ptr', 'uint']),
-  row(322, 'execveat', ['fd', 'str', 'ptr', 'ptr', 'flags']),
+  row(322, 'execveat', ['fd', 'str', 'ptr', 'ptr', 'flags'], sys_execveat),
   row(323, 'userfaultfd', ['flags']),
   row(324, 'membarrier', ['int', 'flags']),
-  row(325, 'mlock2', ['ptr', 'size', 'flags']),
+  row(325, 'mlock2', ['ptr', 'size', 'flags'], sys_mlock2),
   row(326, 'copy_file_range', ['fd', 'ptr', 'fd', 'ptr', 'size', 'flags'], sys_copy_file_range),
   row(327, 'preadv2', ['fd', 'ptr', 'ulong', 'off', 'ulong', 'flags'], sys_preadv2),
   row(328, 'pwritev2', ['fd', 'ptr', 'ulong', 'off', 'ulong', 'flags'], sys_pwritev2),
@@ -445,7 +462,7 @@ export const syscallsX32 = [
   row(517, 'recvfrom', ['fd', 'ptr', 'size', 'flags', 'ptr', 'ptr']),
   row(518, 'sendmsg', ['fd', 'ptr', 'flags']),
   row(519, 'recvmsg', ['fd', 'ptr', 'flags']),
-  row(520, 'execve', ['str', 'ptr', 'ptr']),
+  row(520, 'execve', ['str', 'ptr', 'ptr'], compat_sys_execve),
   row(521, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
   row(522, 'rt_sigpending', ['ptr', 'size']),
   row(523, 'rt_sigtimedwait', ['ptr', 'ptr', 'ptr', 'size']),
@@ -470,7 +487,7 @@ export const syscallsX32 = [
   row(542, 'getsockopt', ['fd', 'int', 'int', 'ptr', 'ptr']),
   row(543, 'io_setup', ['uint', 'ptr']),
   row(544, 'io_submit', ['ulong', 'long', 'ptr']),
-  row(545, 'execveat', ['fd', 'str', 'ptr', 'ptr', 'flags']),
+  row(545, 'execveat', ['fd', 'str', 'ptr', 'ptr', 'flags'], compat_sys_execveat),
   row(546, 'preadv2', ['fd', 'ptr', 'ulong', 'ulong', 'ulong', 'flags']),
   row(547, 'pwritev2', ['fd', 'ptr', 'ulong', 'ulong', 'ulong', 'flags']),
 ] as const;

@@ -137,7 +137,7 @@ export function allocFor(mm: Mm, vma: Vma, vpn: number): number {
   const first = block * RUN_PAGES * PAGE_SIZE;
   if (vma.start > first || vma.end < first + RUN_PAGES * PAGE_SIZE) return frames.alloc();
   for (let i = 0; i < RUN_PAGES; i++) if (mm.pages.get(block * RUN_PAGES + i) !== 0) return frames.alloc();
-  const base = frames.memory.allocContiguous(RUN_PAGES);
+  const base = frames.allocRun();
   if (base < 0) return frames.alloc();
   mm.runs.set(block, { base, taken: 1 << slot });
   frames.get(base + slot);
@@ -151,7 +151,7 @@ export function dropRuns(mm: Mm, start: number, end: number): void {
   const drop = (block: number): void => {
     const run = mm.runs.get(block);
     if (run === undefined) return;
-    for (let i = 0; i < RUN_PAGES; i++) if ((run.taken & (1 << i)) === 0) mm.frames.memory.freeFrame(run.base + i);
+    for (let i = 0; i < RUN_PAGES; i++) if ((run.taken & (1 << i)) === 0) mm.frames.release(run.base + i);
     mm.runs.delete(block);
   };
   if (last - first < mm.runs.size) for (let block = first; block <= last; block++) drop(block);

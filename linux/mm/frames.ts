@@ -1,4 +1,6 @@
 import type { Mmu } from '../../cpu/mmu.ts';
+import { PAGE_SIZE } from '../addr.ts';
+import { RUN_PAGES } from './limits.ts';
 
 /** What the mm needs of the machine's memory: a part of cpu/physical-memory.ts. */
 export interface FrameMemory {
@@ -21,66 +23,92 @@ export interface Tlb {
  *
  * An anonymous frame is freed when its last reference goes. A frame of the page cache or of the vDSO belongs to somebody
  * else: its count says only who maps it, until its owner gives it up with `releaseCache`.
+ *
+ * Private memory gets its frames in runs of RUN_PAGES neighbours. A run comes back as a whole, when none of its frames is
+ * in use.
  */
 export class Frames {
   readonly memory: FrameMemory;
-  readonly counts: Map<number, number> = new Map();
+  readonly counts: Int32Array;
+  /** First frame of the run that a frame belongs to, 0 for a single one (frame 0 holds no guest memory). */
+  readonly runOf: Int32Array;
+  /** Frames of a run that are in use or set aside, by first frame. */
+  readonly live: Uint8Array;
+  readonly freeRuns: number[] = [];
   /** Page-cache frames that their owner gave up while they were mapped. */
   readonly orphans: Set<number> = new Set();
 
   constructor(memory: FrameMemory) {
+    const frames = Math.ceil(memory.bytes.length / PAGE_SIZE);
     this.memory = memory;
+    this.counts = new Int32Array(frames);
+    this.runOf = new Int32Array(frames);
+    this.live = new Uint8Array(frames);
   }
 
   /** alloc_page(): a zeroed frame with one reference, or -1. */
   alloc(): number {
-    const frame = this.memory.allocFrame();
-    if (frame >= 0) this.counts.set(frame, 1);
+    let frame = this.memory.allocFrame();
+    while (frame < 0 && this.freeRuns.length > 0) {
+      this.dissolve(this.freeRuns.pop()!);
+      frame = this.memory.allocFrame();
+    }
+    if (frame >= 0) this.counts[frame] = 1;
     return frame;
   }
 
+  /** RUN_PAGES zeroed neighbours, all set aside and none in use yet; the first frame or -1. */
+  allocRun(): number {
+    const reused = this.freeRuns.pop();
+    const base = reused ?? this.memory.allocContiguous(RUN_PAGES);
+    if (base <= 0) return -1;
+    if (reused !== undefined) this.memory.bytes.fill(0, base * PAGE_SIZE, (base + RUN_PAGES) * PAGE_SIZE);
+    this.runOf.fill(base, base, base + RUN_PAGES);
+    this.live[base] = RUN_PAGES;
+    return base;
+  }
+
+  /** A frame that was set aside and is not needed. */
+  release(frame: number): void {
+    const base = this.runOf[frame]!;
+    if (base === 0) {
+      this.memory.freeFrame(frame);
+      return;
+    }
+    this.memory.noteWrite(frame);
+    this.live[base]!--;
+    if (this.live[base] === 0) this.freeRuns.push(base);
+  }
+
+  private dissolve(base: number): void {
+    this.runOf.fill(0, base, base + RUN_PAGES);
+    for (let frame = base; frame < base + RUN_PAGES; frame++) this.memory.freeFrame(frame);
+  }
+
   count(frame: number): number {
-    return this.counts.get(frame) ?? 0;
+    return this.counts[frame]!;
   }
 
   /** get_page(). */
   get(frame: number): void {
-    this.counts.set(frame, this.count(frame) + 1);
+    this.counts[frame]!++;
   }
 
   /** put_page() of an anonymous frame. */
   put(frame: number): void {
-    const left = this.count(frame) - 1;
-    if (left > 0) {
-      this.counts.set(frame, left);
-      return;
-    }
-    this.counts.delete(frame);
-    this.memory.freeFrame(frame);
+    this.counts[frame]!--;
+    if (this.counts[frame] === 0) this.release(frame);
   }
 
   /** page_remove_rmap() of a frame that somebody else owns. */
   unmapCache(frame: number): void {
-    const left = this.count(frame) - 1;
-    if (left > 0) {
-      this.counts.set(frame, left);
-      return;
-    }
-    this.counts.delete(frame);
-    if (this.orphans.delete(frame)) this.memory.freeFrame(frame);
+    this.counts[frame]!--;
+    if (this.counts[frame] === 0 && this.orphans.delete(frame)) this.memory.freeFrame(frame);
   }
 
   /** The owner of a page-cache frame drops it: at once, or when the last mapping goes. */
   releaseCache(frame: number): void {
     if (this.count(frame) > 0) this.orphans.add(frame);
     else this.memory.freeFrame(frame);
-  }
-
-  /** A copy of `from` in a new frame, or -1. */
-  copy(from: number): number {
-    const frame = this.alloc();
-    if (frame >= 0) this.memory.bytes.copyWithin(frame * 4096, from * 4096, from * 4096 + 4096);
-    if (frame >= 0) this.memory.noteWrite(frame);
-    return frame;
   }
 }

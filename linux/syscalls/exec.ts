@@ -1,0 +1,77 @@
+/** execve(2), execveat(2), in both sizes of pointers. */
+import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR } from '../abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX } from '../abi/fcntl.ts';
+import { do_execve } from '../exec/execve.ts';
+import { get_user_u32, get_user_u64, strnbytes_from_user, strncpy_from_user } from '../mm/uaccess.ts';
+import type { Task } from '../task/task.ts';
+
+/** MAX_ARG_STRINGS is 2^31-1; the size limit of the strings ends a list long before. */
+const MAX_STRINGS = 0x20_0000;
+const MAX_ARG_STRLEN = 131072;
+
+/** count() and copy_strings(), fs/exec.c: a NULL pointer is an empty list. */
+function strings(task: Task, address: number, word: 4 | 8): Uint8Array[] | number {
+  const list: Uint8Array[] = [];
+  if (address === 0) return list;
+  for (let at = address; list.length < MAX_STRINGS; at += word) {
+    const pointer = word === 4 ? get_user_u32(task.mm, at) : get_user_u64(task.mm, at);
+    if (pointer === undefined) return -EFAULT;
+    if (Number(pointer) === 0) return list;
+    const string = strnbytes_from_user(task.mm, Number(pointer), MAX_ARG_STRLEN);
+    if (typeof string === 'number') return string === -ENAMETOOLONG ? -E2BIG : string;
+    list.push(string);
+  }
+  return -E2BIG;
+}
+
+function execve(task: Task, path: number, argv: number, envp: number, word: 4 | 8): number {
+  const name = strncpy_from_user(task.mm, path, PATH_MAX);
+  if (typeof name === 'number') return name;
+  const args = strings(task, argv, word);
+  if (typeof args === 'number') return args;
+  const env = strings(task, envp, word);
+  if (typeof env === 'number') return env;
+  return do_execve(task, name, args, env);
+}
+
+function execveat(
+  task: Task,
+  fd: number,
+  path: number,
+  argv: number,
+  envp: number,
+  flags: number,
+  word: 4 | 8,
+): number {
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+  const name = strncpy_from_user(task.mm, path, PATH_MAX);
+  if (typeof name === 'number') return name;
+  const args = strings(task, argv, word);
+  if (typeof args === 'number') return args;
+  const env = strings(task, envp, word);
+  if (typeof env === 'number') return env;
+  const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+  if (fd === AT_FDCWD || name.startsWith('/')) return do_execve(task, name, args, env, { follow });
+  const file = task.files.get(fd);
+  if (file === undefined) return -EBADF;
+  if (name === '' && (flags & AT_EMPTY_PATH) === 0) return -2;
+  if (name !== '' && !file.inode.isDir()) return -ENOTDIR;
+  const filename = name === '' ? `/dev/fd/${fd}` : `/dev/fd/${fd}/${name}`;
+  return do_execve(task, name, args, env, { start: file.dentry, follow, filename });
+}
+
+export const sys_execve = (task: Task, path: number, argv: number, envp: number): number =>
+  execve(task, path, argv, envp, 8);
+/** compat_sys_execve(): i386 and x32. */
+export const compat_sys_execve = (task: Task, path: number, argv: number, envp: number): number =>
+  execve(task, path, argv, envp, 4);
+export const sys_execveat = (t: Task, fd: number, path: number, argv: number, envp: number, flags: number): number =>
+  execveat(t, fd, path, argv, envp, flags, 8);
+export const compat_sys_execveat = (
+  t: Task,
+  fd: number,
+  path: number,
+  argv: number,
+  envp: number,
+  flags: number,
+): number => execveat(t, fd, path, argv, envp, flags, 4);
