@@ -1,8 +1,9 @@
 import { Command } from 'commander';
-import { drafts, type Mismatch, newTally, runBatch } from './difftest.ts';
+import { drafts, newTally, runBatch } from './difftest.ts';
 import { Emulator } from './emulate.ts';
 import type { Draft } from './generate.ts';
 import { NativeRunner } from './native.ts';
+import { showMismatch } from './report.ts';
 import { makeBackground } from './state.ts';
 import { allEncodings, type Encoding } from './templates.ts';
 
@@ -15,49 +16,6 @@ interface Options {
   readonly features?: string;
   readonly examples: string;
   readonly summary: boolean;
-}
-
-function show(mismatch: Mismatch): string {
-  const { draft, testCase } = mismatch;
-  const lines = [
-    `${mismatch.encoding}  ${draft.compat ? 'compat' : 'long'}  ${Buffer.from(testCase.code).toString('hex')}  ${mismatch.text}  seed ${draft.seed}`,
-  ];
-  const gpr = [...testCase.gpr].map((value, i) => `${i}:${value.toString(16)}`).join(' ');
-  lines.push(`  in   gpr ${gpr} rflags ${testCase.rflags.toString(16)} rip ${testCase.rip.toString(16)}`);
-  if (draft.operand >= 0) {
-    const patch = testCase.patches[0];
-    lines.push(
-      `  in   data+${draft.operand.toString(16)}: ${patch ? Buffer.from(patch.bytes.subarray(0, 32)).toString('hex') : '-'}`,
-    );
-  }
-  if (draft.profile !== 'integer') {
-    const x = Buffer.from(testCase.xstate);
-    const head = `fcw ${x.readUInt16LE(0).toString(16)} fsw ${x.readUInt16LE(2).toString(16)} ftw ${x[4]!.toString(16)} mxcsr ${x.readUInt32LE(24).toString(16)}`;
-    lines.push(`  in   ${head}`);
-    const count = draft.profile === 'x87' ? 0 : draft.compat ? 8 : 16;
-    for (let i = 0; i < count; i++) {
-      const low = Buffer.from(x.subarray(160 + i * 16, 176 + i * 16))
-        .reverse()
-        .toString('hex');
-      const high = Buffer.from(x.subarray(576 + i * 16, 592 + i * 16))
-        .reverse()
-        .toString('hex');
-      if (new RegExp(`[xy]mm${i}\\b`).test(mismatch.text) || i === 0) lines.push(`  in   ymm${i} ${high} ${low}`);
-    }
-    if (draft.profile === 'x87' || /mm\d/.test(mismatch.text)) {
-      for (let i = 0; i < 8; i++) {
-        const value = Buffer.from(x.subarray(32 + i * 16, 42 + i * 16))
-          .reverse()
-          .toString('hex');
-        if (i < 3 || mismatch.text.includes(`mm${i}`) || mismatch.text.includes(`st(${i})`))
-          lines.push(`  in   st${i} ${value}`);
-      }
-    }
-  }
-  for (const { where, expected, got } of mismatch.differences.slice(0, 8)) {
-    lines.push(`  ${where}: expected ${expected}  got ${got}`);
-  }
-  return lines.join('\n');
 }
 
 function main(): void {
@@ -106,7 +64,7 @@ function main(): void {
     runner.close();
   }
   const out: string[] = [];
-  if (!options.summary) for (const example of tally.examples) out.push(show(example));
+  if (!options.summary) for (const example of tally.examples) out.push(showMismatch(example));
   const bad = [...tally.byEncoding].filter(([, row]) => row.mismatches > 0);
   if (bad.length > 0) {
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);

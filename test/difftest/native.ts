@@ -1,18 +1,32 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeResults, encodeBatch, type Outcome, type TestCase } from './protocol.ts';
 
+/** Linux's names in /proc/cpuinfo where they are not iced's. */
+const HOST_NAMES: Readonly<Record<string, string>> = {
+  SSE3: 'pni',
+  CMPXCHG16B: 'cx16',
+  LZCNT: 'abm',
+  SHA: 'sha_ni',
+  PCLMULQDQ: 'pclmulqdq',
+  CLFSH: 'clflush',
+  PREFETCHW: '3dnowprefetch',
+};
+
 /** The oracle: the host's own CPU, by native/runner.c. */
 export class NativeRunner {
   readonly #directory: string;
   readonly #program: string;
+  readonly #flags: ReadonlySet<string>;
 
   constructor() {
     this.#directory = mkdtempSync(join(tmpdir(), 'difftest-'));
     this.#program = join(this.#directory, 'runner');
+    const cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
+    this.#flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(' '));
     const source = fileURLToPath(new URL('./native/runner.c', import.meta.url));
     const options = ['-O2', '-fPIE', '-pie', '-fno-stack-protector', '-fcf-protection=none', '-Wl,-z,now'];
     execFileSync('gcc', [...options, '-o', this.#program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -21,6 +35,12 @@ export class NativeRunner {
   static available(): boolean {
     if (process.platform !== 'linux' || process.arch !== 'x64') return false;
     return ['/usr/bin/gcc', '/usr/local/bin/gcc'].some((path) => existsSync(path));
+  }
+
+  /** Does this host have a feature (iced's name)? */
+  has(feature: string): boolean {
+    const name = HOST_NAMES[feature] ?? feature.toLowerCase();
+    return /^(INTEL|X64|FPU|MULTIBYTENOP|PAUSE)/.test(feature) || this.#flags.has(name);
   }
 
   close(): void {

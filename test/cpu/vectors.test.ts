@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { drafts, judge, newTally, runBatch } from '../difftest/difftest.ts';
+import { Emulator } from '../difftest/emulate.ts';
+import { buildCase } from '../difftest/generate.ts';
+import { NativeRunner } from '../difftest/native.ts';
+import { showMismatch } from '../difftest/report.ts';
+import { makeBackground } from '../difftest/state.ts';
+import { allEncodings } from '../difftest/templates.ts';
+import { unpackVectors } from '../difftest/vectors.ts';
+
+const LIVE_CASES = 20000;
+const BATCH = 4000;
+
+describe('single instructions', () => {
+  it('do what a real CPU was recorded to do', () => {
+    const vectors = unpackVectors(readFileSync(new URL('../fixtures/vectors/instructions.gz', import.meta.url)));
+    const emulator = new Emulator(makeBackground());
+    const wrong: string[] = [];
+    for (let from = 0; from < vectors.length; from += BATCH) {
+      const part = vectors.slice(from, from + BATCH);
+      const cases = part.map(({ draft }) => buildCase(draft));
+      emulator.load(cases);
+      part.forEach((vector, i) => {
+        const differences = judge(emulator, cases[i]!, vector.expected, vector.text, vector.undefinedFlags);
+        if (differences.length === 0) return;
+        wrong.push(
+          showMismatch({
+            encoding: vector.name,
+            draft: vector.draft,
+            testCase: cases[i]!,
+            text: vector.text,
+            differences,
+          }),
+        );
+      });
+    }
+    expect(wrong.slice(0, 5).join('\n')).to.equal('');
+  });
+
+  it("do what this host's CPU does", function () {
+    if (!NativeRunner.available()) this.skip();
+    const background = makeBackground();
+    const runner = new NativeRunner();
+    const emulator = new Emulator(background);
+    const tally = newTally();
+    const encodings = allEncodings().filter(({ features }) => features.every((feature) => runner.has(feature)));
+    try {
+      const items = [...drafts(encodings, 2016, LIVE_CASES)];
+      for (let from = 0; from < items.length; from += BATCH) {
+        runBatch(runner, emulator, background, items.slice(from, from + BATCH), tally);
+      }
+    } finally {
+      runner.close();
+    }
+    expect(tally.examples.slice(0, 5).map(showMismatch).join('\n')).to.equal('');
+  });
+});
