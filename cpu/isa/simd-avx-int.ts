@@ -2,7 +2,7 @@
 import { type I32, type I64, i32, i64, select, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
-import type { Lower, Row } from './row.ts';
+import { type Lower, op, type Row } from './row.ts';
 import { eachImm, hex2, imm8, lanesOf, shifted, vex, writeLanes } from './simd-forms.ts';
 import { blendps, lanes, pshufd } from './simd-kernels.ts';
 
@@ -224,9 +224,23 @@ function maskedMove(name: string, w: 'W0' | 'W1', load: number, store: number, b
   ];
 }
 
+/** VZEROUPPER and VZEROALL: eight registers outside 64-bit mode. */
+const clear =
+  (count: 8 | 16, all: boolean): Lower =>
+  (c) => {
+    for (let n = 0; n < count; n++) {
+      if (all) c.setVector(n, v128.zero(), 0);
+      c.setVector(n, v128.zero(), 1);
+    }
+  };
+
 const Y = [256] as const;
 
 export const simdAvxIntRows: readonly Row[] = [
+  op('vzeroupper', 'VEX.128.0F.WIG 77', '', clear(16, false), { mode: '64' }),
+  op('vzeroupper', 'VEX.128.0F.WIG 77', '', clear(8, false), { mode: '32' }),
+  op('vzeroall', 'VEX.256.0F.WIG 77', '', clear(16, true), { mode: '64' }),
+  op('vzeroall', 'VEX.256.0F.WIG 77', '', clear(8, true), { mode: '32' }),
   ...vex('vbroadcastss', '66.0F38.W0 18 /r', 'Vx Wd', broadcast(SPREAD.d)),
   ...vex('vbroadcastsd', '66.0F38.W0 19 /r', 'Vqq Wq', broadcast(SPREAD.q), {}, Y),
   ...vex('vbroadcastf128', '66.0F38.W0 1A /r', 'Vqq Mdq', broadcast(SPREAD.dq), {}, Y),

@@ -1,7 +1,7 @@
 /** From a kernel to the rows of an instruction: its MMX, SSE and VEX encodings. */
 import { type I32, type I64, i32, i64, select, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
-import { i8x16, i64x2, lowQuad } from '../ir/vector.ts';
+import { i8x16, i64x2, lowDouble, lowQuad } from '../ir/vector.ts';
 import { type Lower, op, type Row, type RowOptions } from './row.ts';
 import type { Kernel1, Kernel2, KernelImm, KernelImm2 } from './simd-kernels.ts';
 
@@ -89,7 +89,10 @@ export const eachImm2 =
   };
 
 /** MMX operand `i` as the low half of a vector. */
-export const readMmx = (c: Ops, i: number): V128 => lowQuad(c.read(i) as I64);
+export function readMmx(c: Ops, i: number): V128 {
+  const value = c.read(i);
+  return value.type === 'i64' ? lowQuad(value as I64) : lowDouble(value as I32);
+}
 
 export function writeMmx(c: Ops, i: number, value: V128, half: 0 | 1 = 0): void {
   c.write(i, i64x2.extract(value, half));

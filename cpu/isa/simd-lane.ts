@@ -102,10 +102,10 @@ function setZeroCarry(c: Ops, zero: I32, carry: I32): void {
 /** PBLENDVB and the like: the legacy encodings take the mask from XMM0. */
 function variableBlend(name: string, legacy: number, code: number, kernel: Kernel3): Row[] {
   return [
-    op(name, `66 0F 38 ${hex2(legacy)} /r`, 'Vdq Wdq XMM0', (c) => {
+    op(name, `66 0F 38 ${hex2(legacy)} /r`, 'Vdq Wdq', (c) => {
       const a = c.readVector(0);
       const b = c.readVector(1);
-      c.writeVector(0, c.let(kernel(c, a, b, c.readVector(2))));
+      c.writeVector(0, c.let(kernel(c, a, b, c.vector(0))));
     }),
     ...vex(`v${name}`, `66.0F3A.W0 ${hex2(code)} /r`, 'Vx Hx Wx Lx', (c) => {
       const a = lanesOf(c, 1);
