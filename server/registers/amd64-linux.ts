@@ -27,11 +27,11 @@ export const AMD64_LINUX: RegisterLayout = makeLayout({
       ],
     },
     sseFeature(16),
-    { name: 'org.gnu.gdb.i386.linux', types: '', rows: [full('orig_rax', 'long', 'orig_rax')] },
+    { name: 'org.gnu.gdb.i386.linux', types: '', rows: [full('orig_rax', 'int', 'orig_rax')] },
     {
       name: 'org.gnu.gdb.i386.segments',
       types: '',
-      rows: [full('fs_base', 'long', 'fs_base'), full('gs_base', 'long', 'gs_base')],
+      rows: [full('fs_base', 'int', 'fs_base'), full('gs_base', 'int', 'gs_base')],
     },
     avxFeature(16),
   ],
