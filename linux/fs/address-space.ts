@@ -1,13 +1,8 @@
 import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
+import { EIO } from '../abi/errno.ts';
 import { PAGE_SIZE } from '../addr.ts';
-import type { HostFiles } from './host-files.ts';
+import type { HostSource } from './host-files.ts';
 import type { SuperBlock } from './super-block.ts';
-
-/** Where the bytes of a file come from that nobody has written yet: an unchanging file of the host. */
-export interface HostSource {
-  readonly files: HostFiles;
-  readonly path: string;
-}
 
 /**
  * `struct address_space`, include/linux/fs.h: the page cache of one regular file. read, write and mmap share its frames,
@@ -57,7 +52,7 @@ export class AddressSpace {
     const count = Math.min(PAGE_SIZE, this.sourceSize - from);
     if (count > 0 && this.source !== undefined) {
       const bytes = this.memory.frame(frame).subarray(0, count);
-      if (!this.source.files.pread(this.source.path, bytes, from)) bytes.fill(0);
+      if (!this.source.files.pread(this.source, bytes, from)) bytes.fill(0);
       this.memory.noteWrite(frame);
     }
     this.pages.set(index, frame);
@@ -71,7 +66,8 @@ export class AddressSpace {
     return this.page(index);
   }
 
-  read(pos: number, count: number): Uint8Array {
+  /** @returns the bytes, or -EIO when the host's file is gone */
+  read(pos: number, count: number): Uint8Array | number {
     const length = Math.max(0, Math.min(count, this.size - pos));
     const out = new Uint8Array(length);
     for (let done = 0; done < length; ) {
@@ -84,7 +80,8 @@ export class AddressSpace {
         for (let next = index + 1; done + run < length && !this.pages.has(next); next++) run += PAGE_SIZE;
         run = Math.min(run, length - done);
         const stored = Math.min(run, this.sourceSize - at);
-        if (stored > 0) this.source?.files.pread(this.source.path, out.subarray(done, done + stored), at);
+        if (stored > 0 && this.source?.files.pread(this.source, out.subarray(done, done + stored), at) === false)
+          return -EIO;
         done += run;
       } else {
         const n = Math.min(PAGE_SIZE - offset, length - done);

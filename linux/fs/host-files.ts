@@ -21,6 +21,14 @@ export interface HostStat {
   readonly ctime: bigint;
 }
 
+/** A regular file of the host, and which one it was when it was looked up. */
+export interface HostSource {
+  readonly files: HostFiles;
+  readonly path: string;
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
 const MAX_OPEN = 64;
 
 export class HostFiles {
@@ -69,9 +77,9 @@ export class HostFiles {
     }
   }
 
-  /** Reads bytes of a regular file; `false` when the host refuses. Fewer bytes than asked leave the rest as it is. */
-  pread(path: string, into: Uint8Array, pos: number): boolean {
-    const fd = this.#open(path);
+  /** Reads bytes of a regular file; `false` when the host refuses, or has another file there now. Fewer bytes than asked leave the rest as it is. */
+  pread(source: HostSource, into: Uint8Array, pos: number): boolean {
+    const fd = this.#open(source);
     if (fd === undefined) return false;
     try {
       for (let done = 0; done < into.length; ) {
@@ -85,13 +93,18 @@ export class HostFiles {
     return true;
   }
 
-  #open(path: string): number | undefined {
+  #open({ path, dev, ino }: HostSource): number | undefined {
     const known = this.#fds.get(path);
     if (known !== undefined) return known;
     let fd: number;
     try {
       fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
     } catch {
+      return undefined;
+    }
+    const stat = fs.fstatSync(fd, { bigint: true });
+    if (stat.dev !== dev || stat.ino !== ino) {
+      fs.closeSync(fd);
       return undefined;
     }
     if (this.#fds.size >= MAX_OPEN) {

@@ -131,7 +131,7 @@ export class OverlayDirInode extends Inode {
     let inode: Inode;
     switch (type) {
       case S_IFREG: {
-        const source = { files, path: entry.hostPath };
+        const source = { files, path: entry.hostPath, dev: stat.dev, ino: stat.ino };
         const regular = new RegularInode(this.sb, stat.mode, { stat, source });
         regular.upper = entry.fromUpper;
         regular.upperPath = entry.fromUpper ? entry.hostPath : undefined;

@@ -1,8 +1,8 @@
 import { EFBIG, EINVAL, ENOMEM, ENOSPC } from '../abi/errno.ts';
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
-import { AddressSpace, type HostSource } from './address-space.ts';
+import { AddressSpace } from './address-space.ts';
 import type { File } from './file.ts';
-import type { HostStat } from './host-files.ts';
+import type { HostSource, HostStat } from './host-files.ts';
 import { Inode, type SetAttr } from './inode.ts';
 import type { SuperBlock } from './super-block.ts';
 
@@ -41,7 +41,7 @@ export class RegularInode extends Inode {
     return { ...stat, dev, blksize, blocks: this.content.size === this.lower.size ? blocks : stat.blocks };
   }
 
-  override read(_file: File, pos: number, count: number): Uint8Array {
+  override read(_file: File, pos: number, count: number): Uint8Array | number {
     this.touchAtime();
     return this.content.read(pos, count);
   }

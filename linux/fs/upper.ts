@@ -80,7 +80,8 @@ function makeWritable(path: string): void {
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array, pos: number): void {
+function writeAll(fd: number, bytes: Uint8Array | number, pos: number): void {
+  if (typeof bytes === 'number') throw new Error('a file below --root changed while the machine ran');
   for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, pos + done);
 }
 

@@ -247,7 +247,8 @@ export class Vfs {
     const stat = this.files.lstat(path);
     if (stat === undefined) return -ENOENT;
     if ((stat.mode & 0o170000) !== S_IFREG) return -EINVAL;
-    const inode = new RegularInode(this.anon, stat.mode, { stat, source: { files: this.files, path } });
+    const source = { files: this.files, path, dev: stat.dev, ino: stat.ino };
+    const inode = new RegularInode(this.anon, stat.mode, { stat, source });
     return alloc_file(new Dentry(path, undefined, inode), O_RDONLY | O_LARGEFILE);
   }
 
