@@ -1,0 +1,358 @@
+/**
+ * The memory images of the x87, SSE and AVX state: FXSAVE, XSAVE and FSAVE formats (Intel SDM vol. 1, 10.5, 13.4, 8.1.10).
+ * The functions work on a task's registers, whether it is on the CPU or not.
+ */
+import { X87 } from './isa/x87-state.ts';
+import { unpack80, ZERO } from './softfloat/real.ts';
+import { State, vectorOffset } from './state.ts';
+
+/** A task's registers: `view` lies over the context's bytes as `state.ts` lays them out. */
+export interface FpuHolder {
+  readonly view: DataView;
+}
+
+export const XFEATURE_X87 = 1;
+export const XFEATURE_SSE = 2;
+export const XFEATURE_AVX = 4;
+/** XCR0: what XSAVE may be asked for. */
+export const XCR0 = XFEATURE_X87 | XFEATURE_SSE | XFEATURE_AVX;
+export const FXSAVE_SIZE = 512;
+/** Offsets in the standard format. */
+export const XSAVE_HEADER = 512;
+export const XSAVE_AVX = 576;
+export const XSTATE_SIZE = 832;
+export const MXCSR_DEFAULT = 0x1f80;
+/** Bits of MXCSR that may be set; loading another is #GP. */
+export const MXCSR_MASK = 0xffff;
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const copy16 = (to: DataView, at: number, from: DataView, source: number): void => {
+  to.setBigUint64(at, from.getBigUint64(source, true), true);
+  to.setBigUint64(at + 8, from.getBigUint64(source + 8, true), true);
+};
+
+/** What FNINIT and XRSTOR's initial configuration make of the x87 unit; the registers are zeroed too. */
+function initX87(view: DataView): void {
+  view.setUint32(State.fcw, 0x37f, true);
+  for (const at of [State.fsw, State.ftw, State.fop, State.fcs, State.fds]) {
+    view.setUint32(at, 0, true);
+  }
+  view.setBigUint64(State.fip, 0n, true);
+  view.setBigUint64(State.fdp, 0n, true);
+  for (let i = 0; i < 16; i++) {
+    view.setBigUint64(State.st + i * 8, 0n, true);
+  }
+}
+
+function clearVectors(view: DataView, from: number, lane: 0 | 1, to = 16): void {
+  for (let i = from; i < to; i++) {
+    const at = vectorOffset(i) + lane * 16;
+    view.setBigUint64(at, 0n, true);
+    view.setBigUint64(at + 8, 0n, true);
+  }
+}
+
+/** The state of a new program: FNINIT's, MXCSR 1F80, vector registers zero. */
+export function initFpu(regs: FpuHolder): void {
+  const { view } = regs;
+  initX87(view);
+  view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
+  clearVectors(view, 0, 0);
+  clearVectors(view, 0, 1);
+}
+
+/** The 16-bit tag word from the abridged one: 0 valid, 1 zero, 2 special, 3 empty; by physical register. */
+export function tagWord(fpu: X87): number {
+  const { view } = fpu;
+  let word = 0;
+  for (let i = 0; i < 8; i++) {
+    const at = State.st + i * 16;
+    const se = view.getUint16(at + 8, true);
+    let tag = 3;
+    if (fpu.tags & (1 << i)) {
+      const man = view.getBigUint64(at, true);
+      const e = se & 0x7fff;
+      tag = unpack80(se, man).kind === ZERO ? 1 : e === 0 || e === 0x7fff || !(man >> 63n) ? 2 : 0;
+    }
+    word |= tag << (2 * i);
+  }
+  return word;
+}
+
+/** The abridged tag from the 16-bit one. */
+export function abridgedTag(word: number): number {
+  let tags = 0;
+  for (let i = 0; i < 8; i++) {
+    if (((word >> (2 * i)) & 3) !== 3) {
+      tags |= 1 << i;
+    }
+  }
+  return tags;
+}
+
+/** Writes the x87 part of the FXSAVE image: bytes 0-23 and 32-159. `wide` is the REX.W form with 64-bit pointers. */
+function saveX87(view: DataView, out: DataView, wide: boolean): void {
+  const fpu = new X87(view);
+  out.setUint16(0, fpu.cw, true);
+  out.setUint16(2, fpu.sw, true);
+  out.setUint16(4, fpu.tags, true);
+  out.setUint16(6, fpu.fop, true);
+  out.setBigUint64(8, fpu.fip, true);
+  out.setBigUint64(16, fpu.fdp, true);
+  if (!wide) {
+    out.setUint32(12, view.getUint32(State.fcs, true) & 0xffff, true);
+    out.setUint32(20, view.getUint32(State.fds, true) & 0xffff, true);
+  }
+  for (let i = 0; i < 8; i++) {
+    out.setBigUint64(32 + 16 * i, fpu.significand(i), true);
+    out.setBigUint64(40 + 16 * i, BigInt(fpu.signExponent(i)), true);
+  }
+}
+
+function loadX87(view: DataView, from: DataView, wide: boolean): void {
+  const fpu = new X87(view);
+  fpu.cw = (from.getUint16(0, true) & 0x1f3f) | 0x40;
+  fpu.sw = from.getUint16(2, true);
+  fpu.fop = from.getUint16(6, true) & 0x7ff;
+  fpu.fip = from.getBigUint64(8, true);
+  fpu.fdp = from.getBigUint64(16, true);
+  view.setUint32(State.fcs, 0, true);
+  view.setUint32(State.fds, 0, true);
+  if (!wide) {
+    fpu.fip &= 0xffffffffn;
+    fpu.fdp &= 0xffffffffn;
+    view.setUint32(State.fcs, from.getUint16(12, true), true);
+    view.setUint32(State.fds, from.getUint16(20, true), true);
+  }
+  for (let i = 0; i < 8; i++) {
+    fpu.writeRaw(i, from.getUint16(40 + 16 * i, true), from.getBigUint64(32 + 16 * i, true));
+  }
+  fpu.tags = from.getUint8(4);
+  fpu.summarise();
+}
+
+/** FXSAVE. @param wide the REX.W form; @param registers how many XMM registers: 8 outside 64-bit mode */
+export function fxsave(regs: FpuHolder, wide = true, registers = 16): Uint8Array {
+  const image = new Uint8Array(FXSAVE_SIZE);
+  const out = viewOf(image);
+  saveX87(regs.view, out, wide);
+  out.setUint32(24, regs.view.getUint32(State.mxcsr, true), true);
+  out.setUint32(28, MXCSR_MASK, true);
+  for (let i = 0; i < registers; i++) {
+    copy16(out, 160 + 16 * i, regs.view, vectorOffset(i));
+  }
+  return image;
+}
+
+/** FXRSTOR. @returns false, with nothing changed, when MXCSR has a reserved bit */
+export function fxrstor(regs: FpuHolder, image: Uint8Array, wide = true, registers = 16): boolean {
+  const from = viewOf(image);
+  const mxcsr = from.getUint32(24, true);
+  if (mxcsr & ~MXCSR_MASK) {
+    return false;
+  }
+  loadX87(regs.view, from, wide);
+  regs.view.setUint32(State.mxcsr, mxcsr, true);
+  for (let i = 0; i < registers; i++) {
+    copy16(regs.view, vectorOffset(i), from, 160 + 16 * i);
+  }
+  return true;
+}
+
+const isZero = (view: DataView, at: number, bytes: number): boolean => {
+  for (let i = 0; i < bytes; i += 8) {
+    if (view.getBigUint64(at + i, true) !== 0n) {
+      return false;
+    }
+  }
+  return true;
+};
+
+/** XINUSE: the components that are not in their initial configuration (SDM vol. 1, 13.6). */
+export function componentsInUse(regs: FpuHolder): number {
+  const { view } = regs;
+  const fpu = new X87(view);
+  const x87 =
+    fpu.cw !== 0x37f ||
+    fpu.sw !== 0 ||
+    fpu.tags !== 0 ||
+    fpu.fop !== 0 ||
+    fpu.fip !== 0n ||
+    fpu.fdp !== 0n ||
+    !isZero(view, State.st, 128);
+  let sse = false;
+  let avx = false;
+  for (let i = 0; i < 16; i++) {
+    sse ||= !isZero(view, vectorOffset(i), 16);
+    avx ||= !isZero(view, vectorOffset(i) + 16, 16);
+  }
+  return (x87 ? XFEATURE_X87 : 0) | (sse ? XFEATURE_SSE : 0) | (avx ? XFEATURE_AVX : 0);
+}
+
+/** XSAVE in the standard format; components outside `mask` are left zero. XSTATE_BV tells the components in use. */
+export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registers = 16): Uint8Array {
+  const image = new Uint8Array(XSTATE_SIZE);
+  const out = viewOf(image);
+  const legacy = fxsave(regs, wide, registers);
+  if (mask & XFEATURE_X87) {
+    image.set(legacy.subarray(0, 24));
+    image.set(legacy.subarray(32, 160), 32);
+  }
+  if (mask & (XFEATURE_SSE | XFEATURE_AVX)) {
+    image.set(legacy.subarray(24, 32), 24);
+  }
+  if (mask & XFEATURE_SSE) {
+    image.set(legacy.subarray(160, 416), 160);
+  }
+  if (mask & XFEATURE_AVX) {
+    for (let i = 0; i < registers; i++) {
+      copy16(out, XSAVE_AVX + 16 * i, regs.view, vectorOffset(i) + 16);
+    }
+  }
+  out.setUint32(XSAVE_HEADER, mask & XCR0 & componentsInUse(regs), true);
+  return image;
+}
+
+/** Whether a header may be restored from; where the AVX component lies in it. */
+function checkHeader(from: DataView): { components: number; compact: boolean; avx: number } | undefined {
+  const bv = from.getBigUint64(XSAVE_HEADER, true);
+  const comp = from.getBigUint64(XSAVE_HEADER + 8, true);
+  if (bv & ~BigInt(XCR0) || !isZero(from, XSAVE_HEADER + 16, 8)) {
+    return undefined;
+  }
+  if (comp === 0n) {
+    return { components: Number(bv), compact: false, avx: XSAVE_AVX };
+  }
+  const features = comp & ((1n << 63n) - 1n);
+  if (!(comp >> 63n) || features & ~BigInt(XCR0) || bv & ~features || !isZero(from, XSAVE_HEADER + 24, 40)) {
+    return undefined;
+  }
+  return { components: Number(bv), compact: true, avx: XSAVE_AVX };
+}
+
+/**
+ * XRSTOR, standard or compacted format: components of `mask` that XSTATE_BV lacks get their initial configuration.
+ * @param image at least the header; 832 bytes when it holds AVX
+ * @returns false, with nothing changed, where the CPU raises #GP
+ */
+export function xrstor(regs: FpuHolder, image: Uint8Array, mask: number = XCR0, wide = true, registers = 16): boolean {
+  const from = viewOf(image);
+  const { view } = regs;
+  const header = checkHeader(from);
+  if (!header || ((header.components & mask & XFEATURE_AVX) !== 0 && image.length < XSTATE_SIZE)) {
+    return false;
+  }
+  const { components, compact } = header;
+  // The standard format loads MXCSR with SSE or AVX, present or not; the compacted one treats it as part of SSE.
+  const loadsMxcsr = compact ? components & mask & XFEATURE_SSE : mask & (XFEATURE_SSE | XFEATURE_AVX);
+  const mxcsr = from.getUint32(24, true);
+  if (loadsMxcsr && mxcsr & ~MXCSR_MASK) {
+    return false;
+  }
+  if (mask & XFEATURE_X87) {
+    if (components & XFEATURE_X87) {
+      loadX87(view, from, wide);
+    } else {
+      initX87(view);
+    }
+  }
+  if (loadsMxcsr) {
+    view.setUint32(State.mxcsr, mxcsr, true);
+  } else if (mask & XFEATURE_SSE) {
+    view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
+  }
+  restoreVectors(view, from, components, mask, registers, header.avx);
+  return true;
+}
+
+function restoreVectors(
+  view: DataView,
+  from: DataView,
+  components: number,
+  mask: number,
+  registers: number,
+  avx: number,
+): void {
+  if (mask & XFEATURE_SSE) {
+    if (components & XFEATURE_SSE) {
+      for (let i = 0; i < registers; i++) {
+        copy16(view, vectorOffset(i), from, 160 + 16 * i);
+      }
+    } else {
+      clearVectors(view, 0, 0, registers);
+    }
+  }
+  if (mask & XFEATURE_AVX) {
+    if (components & XFEATURE_AVX) {
+      for (let i = 0; i < registers; i++) {
+        copy16(view, vectorOffset(i) + 16, from, avx + 16 * i);
+      }
+    } else {
+      clearVectors(view, 0, 1, registers);
+    }
+  }
+}
+
+/** FNSTENV's 28-byte (32-bit) or 14-byte (16-bit) protected-mode environment. */
+export function fstenv(regs: FpuHolder, bits: 16 | 32 = 32): Uint8Array {
+  const fpu = new X87(regs.view);
+  const fcs = regs.view.getUint32(State.fcs, true) & 0xffff;
+  const fds = regs.view.getUint32(State.fds, true) & 0xffff;
+  const words = [fpu.cw, fpu.sw, tagWord(fpu), Number(fpu.fip & 0xffffffffn), fcs, Number(fpu.fdp & 0xffffffffn), fds];
+  const image = new Uint8Array((words.length * bits) / 8);
+  const out = viewOf(image);
+  words.forEach((w, i) => {
+    if (bits === 16) {
+      out.setUint16(i * 2, w & 0xffff, true);
+    } else if (i === 3 || i === 5) {
+      out.setUint32(i * 4, w, true);
+    } else {
+      out.setUint32(i * 4, (w | (i === 4 ? (fpu.fop & 0x7ff) << 16 : 0xffff0000)) >>> 0, true);
+    }
+  });
+  return image;
+}
+
+/** FLDENV. */
+export function fldenv(regs: FpuHolder, image: Uint8Array, bits: 16 | 32 = 32): void {
+  const from = viewOf(image);
+  const fpu = new X87(regs.view);
+  const word = (i: number): number => from.getUint16((i * bits) / 8, true);
+  const pointer = (i: number): bigint => BigInt(bits === 16 ? word(i) : from.getUint32(i * 4, true));
+  fpu.cw = (word(0) & 0x1f3f) | 0x40;
+  fpu.sw = word(1);
+  fpu.tags = abridgedTag(word(2));
+  fpu.fip = pointer(3);
+  fpu.fdp = pointer(5);
+  fpu.fop = bits === 32 ? from.getUint16(18, true) & 0x7ff : 0;
+  regs.view.setUint32(State.fcs, word(4), true);
+  regs.view.setUint32(State.fds, word(6), true);
+  fpu.summarise();
+}
+
+/** The environment and the eight registers: 108 or 94 bytes. Unlike FNSAVE it leaves the unit as it is. */
+export function fsave(regs: FpuHolder, bits: 16 | 32 = 32): Uint8Array {
+  const env = fstenv(regs, bits);
+  const image = new Uint8Array(env.length + 80);
+  image.set(env);
+  const out = viewOf(image);
+  const fpu = new X87(regs.view);
+  for (let i = 0; i < 8; i++) {
+    out.setBigUint64(env.length + 10 * i, fpu.significand(i), true);
+    out.setUint16(env.length + 10 * i + 8, fpu.signExponent(i), true);
+  }
+  return image;
+}
+
+/** FRSTOR. */
+export function frstor(regs: FpuHolder, image: Uint8Array, bits: 16 | 32 = 32): void {
+  const from = viewOf(image);
+  const env = (7 * bits) / 8;
+  fldenv(regs, image.subarray(0, env), bits);
+  const fpu = new X87(regs.view);
+  const { tags } = fpu;
+  for (let i = 0; i < 8; i++) {
+    fpu.writeRaw(i, from.getUint16(env + 10 * i + 8, true), from.getBigUint64(env + 10 * i, true));
+  }
+  fpu.tags = tags;
+}

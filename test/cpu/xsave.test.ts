@@ -1,0 +1,167 @@
+import { expect } from 'chai';
+import { initialise, loadConstant } from '../../cpu/isa/x87-ops.ts';
+import { X87 } from '../../cpu/isa/x87-state.ts';
+import { CONTEXT_SIZE, State, vectorOffset } from '../../cpu/state.ts';
+import {
+  abridgedTag,
+  fldenv,
+  frstor,
+  fsave,
+  fstenv,
+  fxrstor,
+  fxsave,
+  initFpu,
+  tagWord,
+  XSTATE_SIZE,
+  xrstor,
+  xsave,
+} from '../../cpu/xsave.ts';
+
+const blank = () => {
+  const regs = { view: new DataView(new ArrayBuffer(CONTEXT_SIZE)) };
+  initFpu(regs);
+  return regs;
+};
+
+/** A state with something in every field. */
+function filled() {
+  const regs = blank();
+  const fpu = new X87(regs.view);
+  for (let i = 0; i < 7; i++) loadConstant(fpu, i);
+  fpu.fop = 0x123;
+  fpu.fip = 0x1122334455n;
+  fpu.fdp = 0x66778899aan;
+  regs.view.setUint32(State.mxcsr, 0x9fa1, true);
+  for (let i = 0; i < 16; i++) {
+    for (let b = 0; b < 32; b++) regs.view.setUint8(vectorOffset(i) + b, i * 16 + b);
+  }
+  return regs;
+}
+const content = (regs: { view: DataView }) => Buffer.from(regs.view.buffer).toString('hex');
+
+describe('FXSAVE and XSAVE images', () => {
+  it('has the layout of the manual', () => {
+    const image = fxsave(filled());
+    const v = new DataView(image.buffer);
+    expect(image.length).to.equal(512);
+    expect(v.getUint16(0, true)).to.equal(0x37f);
+    expect((v.getUint16(2, true) >> 11) & 7).to.equal(1);
+    expect(image[4]).to.equal(0xfe);
+    expect(v.getUint16(6, true)).to.equal(0x123);
+    expect(v.getBigUint64(8, true)).to.equal(0x1122334455n);
+    expect(v.getUint32(24, true)).to.equal(0x9fa1);
+    expect(v.getUint32(28, true)).to.equal(0xffff);
+    // ST(6) holds the first constant: 1.0.
+    expect(v.getBigUint64(32 + 96, true)).to.equal(1n << 63n);
+    expect(v.getUint16(40 + 96, true)).to.equal(0x3fff);
+    expect(image[160 + 16 * 3 + 5]).to.equal(3 * 16 + 5);
+  });
+  it('goes round through both FXSAVE forms', () => {
+    const to = blank();
+    expect(fxrstor(to, fxsave(filled()))).to.equal(true);
+    expect(fxsave(to)).to.deep.equal(fxsave(filled()));
+    const narrow = blank();
+    expect(fxrstor(narrow, fxsave(filled(), false), false)).to.equal(true);
+    expect(new X87(narrow.view).fip).to.equal(0x22334455n);
+  });
+  it('goes round through XSAVE', () => {
+    const image = xsave(filled());
+    expect(image.length).to.equal(XSTATE_SIZE);
+    expect(image[512]).to.equal(7);
+    expect(image[576 + 16 * 2 + 1]).to.equal(2 * 16 + 17);
+    const to = blank();
+    expect(xrstor(to, image)).to.equal(true);
+    expect(content(to)).to.equal(content(filled()));
+  });
+  it('tells the components in use', () => {
+    expect(xsave(blank())[512]).to.equal(0);
+    const regs = blank();
+    regs.view.setUint8(vectorOffset(9) + 20, 1);
+    expect(xsave(regs)[512]).to.equal(4);
+    expect(xsave(filled(), 3)[512]).to.equal(3);
+  });
+  it('gives absent components their initial configuration', () => {
+    const image = xsave(filled());
+    image[512] = 0;
+    const to = filled();
+    expect(xrstor(to, image)).to.equal(true);
+    const want = blank();
+    want.view.setUint32(State.mxcsr, 0x9fa1, true);
+    expect(content(to)).to.equal(content(want));
+  });
+  it('leaves components outside the mask alone', () => {
+    const to = filled();
+    expect(xrstor(to, xsave(blank()), 0)).to.equal(true);
+    expect(content(to)).to.equal(content(filled()));
+    expect(xrstor(to, xsave(blank()), 4)).to.equal(true);
+    expect(to.view.getUint8(vectorOffset(3) + 1)).to.equal(49);
+    expect(to.view.getUint8(vectorOffset(3) + 17)).to.equal(0);
+  });
+  for (const [what, at, value] of [
+    ['an unknown component', 513, 1],
+    ['XCOMP_BV without bit 63', 520, 1],
+    ['reserved header bytes', 528, 1],
+    ['a reserved MXCSR bit', 26, 1],
+  ] as const) {
+    it(`refuses ${what} and changes nothing`, () => {
+      const image = xsave(filled());
+      image[at] = value;
+      const to = blank();
+      expect(xrstor(to, image)).to.equal(false);
+      expect(content(to)).to.equal(content(blank()));
+    });
+  }
+  it('takes the compacted format', () => {
+    const image = xsave(filled());
+    new DataView(image.buffer).setBigUint64(520, (1n << 63n) | 7n, true);
+    const to = blank();
+    expect(xrstor(to, image)).to.equal(true);
+    expect(content(to)).to.equal(content(filled()));
+    image[512] = 5;
+    expect(xrstor(to, image)).to.equal(true);
+    expect(to.view.getUint32(State.mxcsr, true)).to.equal(0x1f80);
+  });
+  it('refuses FXRSTOR with a reserved MXCSR bit', () => {
+    const image = fxsave(filled());
+    image[27] = 1;
+    expect(fxrstor(blank(), image)).to.equal(false);
+  });
+});
+
+describe('FSAVE images', () => {
+  it('has the 32-bit layout', () => {
+    const image = fsave(filled());
+    const v = new DataView(image.buffer);
+    expect(image.length).to.equal(108);
+    expect(v.getUint32(0, true)).to.equal(0xffff037f);
+    expect(v.getUint32(8, true)).to.equal(0xffff0000 + tagWord(new X87(filled().view)));
+    expect(v.getUint32(12, true)).to.equal(0x22334455);
+    expect(v.getUint32(16, true)).to.equal(0x123 << 16);
+    expect(v.getUint16(28 + 60 + 8, true)).to.equal(0x3fff);
+  });
+  for (const bits of [16, 32] as const) {
+    it(`goes round in the ${bits}-bit form`, () => {
+      const to = blank();
+      frstor(to, fsave(filled(), bits), bits);
+      expect(fsave(to, bits)).to.deep.equal(fsave(filled(), bits));
+      expect(fstenv(to, bits).length).to.equal(bits === 16 ? 14 : 28);
+    });
+  }
+  it('recomputes the exception summary', () => {
+    const to = blank();
+    const image = fstenv(blank());
+    image[0] = 0x7e;
+    image[4] = 1;
+    fldenv(to, image);
+    expect(new X87(to.view).sw & 0x8080).to.equal(0x8080);
+  });
+  it('turns tag words into abridged ones', () => {
+    expect(abridgedTag(0xffff)).to.equal(0);
+    expect(abridgedTag(0x0000)).to.equal(0xff);
+    expect(abridgedTag(0x3ffe)).to.equal(0x81);
+    const fpu = new X87(blank().view);
+    initialise(fpu);
+    loadConstant(fpu, 6);
+    expect(tagWord(fpu)).to.equal(0x7fff);
+  });
+});
