@@ -1,4 +1,5 @@
 import type { DecodedMessage, DecodedValue, Field, FieldType, MessageType, Show } from './proto/message.ts';
+import { flagText } from './proto/show.ts';
 
 /** A decoded message in the form in which `crit --pretty` prints it; `pretty` false leaves numbers as numbers. */
 export function shown(type: MessageType, value: DecodedMessage, pretty = true, inHex = false): DecodedMessage {
@@ -48,19 +49,12 @@ function shownNumber(show: Show, value: number | bigint): DecodedValue {
     case 'odev':
       return `${((wide >> 8n) & 0xfffn) | ((wide >> 32n) & ~0xfffn)}:${(wide & 0xffn) | ((wide >> 12n) & ~0xffn)}`;
     case 'flags':
-      return flagNames(show.bits, wide);
+      return flagText(show, wide);
     case 'names':
       return show.names[Number(value)] ?? value;
     default:
       return value;
   }
-}
-
-/** "A | B | 0x100": the names of the set bits, then what has no name. */
-export function flagNames(bits: readonly (readonly [string, number])[], value: bigint): string {
-  const names = bits.filter(([, bit]) => (value & BigInt(bit)) !== 0n).map(([name]) => name);
-  const rest = bits.reduce((left, [, bit]) => left & ~BigInt(bit), value);
-  return (rest === 0n ? names : [...names, `0x${rest.toString(16)}`]).join(' | ');
 }
 
 function nestedType(type: FieldType): MessageType {

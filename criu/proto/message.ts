@@ -90,7 +90,10 @@ export function message<const F extends Fields>(name: string, fields: F): Messag
   return { kind: 'message', name, fields };
 }
 
-export function enumeration(name: string, values: Readonly<Record<string, number>>): EnumType {
+export function enumeration<const V extends Readonly<Record<string, number>>>(
+  name: string,
+  values: V,
+): EnumType & { readonly values: V } {
   return { kind: 'enum', name, values };
 }
 

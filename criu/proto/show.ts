@@ -151,3 +151,12 @@ export const socketState: Show = {
 };
 
 export const socketProto: Show = { as: 'names', names: { 0: 'IP', 6: 'TCP', 17: 'UDP', 136: 'UDPLITE' } };
+
+/** "A | B | 0x100": the names of the bits that are set, then what has no name. */
+export function flagText(show: Show, value: number | bigint): string {
+  const bits = show.as === 'flags' ? show.bits : [];
+  const wide = BigInt(value);
+  const names = bits.filter(([, bit]) => (wide & BigInt(bit)) !== 0n).map(([name]) => name);
+  const rest = bits.reduce((left, [, bit]) => left & ~BigInt(bit), wide);
+  return (rest === 0n ? names : [...names, `0x${rest.toString(16)}`]).join(' | ');
+}
