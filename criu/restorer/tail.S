@@ -6,6 +6,7 @@
 #include "task-restore-args.h"
 
 #define USER32_CS 0x23
+#define USER_DS 0x2b
 #define FUTEX_WAKE 1
 
 	.section .text.entry, "ax"
@@ -97,8 +98,11 @@ restorer_to_compat:
 	.code32
 	.globl restorer_compat
 	.type restorer_compat, @function
-/* edi = task, ebp = sigframe, edx = leader? */
+/* edi = task, ebp = sigframe, edx = leader? A 64-bit task has null selectors in DS and ES, which 32-bit code cannot use. */
 restorer_compat:
+	movl	$USER_DS, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
 	leal	4(%ebp), %esp
 	testl	%edx, %edx
 	jz	restorer_compat_sigreturn
