@@ -123,7 +123,10 @@ function makeParser(placed: readonly Placed[]): { parse(bytes: Uint8Array): unkn
 }
 
 function writeField(view: DataView, p: Placed, value: unknown): void {
-  if (p.count === undefined) return writeScalar(view, p.type, p.at, value as number | bigint);
+  if (p.count === undefined) {
+    writeScalar(view, p.type, p.at, value as number | bigint);
+    return;
+  }
   const items = value as ArrayLike<number | bigint>;
   const n = Math.min(items.length, p.count);
   for (let i = 0; i < n; i++) writeScalar(view, p.type, p.at + i * WIDTH[p.type], items[i]!);
@@ -133,15 +136,19 @@ function writeScalar(view: DataView, type: ScalarType, at: number, value: number
   switch (type) {
     case 'u8':
     case 'i8':
-      return view.setUint8(at, Number(value));
+      view.setUint8(at, Number(value));
+      return;
     case 'u16':
     case 'i16':
-      return view.setUint16(at, Number(value), true);
+      view.setUint16(at, Number(value), true);
+      return;
     case 'u32':
     case 'i32':
-      return view.setUint32(at, Number(value), true);
+      view.setUint32(at, Number(value), true);
+      return;
     case 'u64':
     case 'i64':
-      return view.setBigUint64(at, BigInt(value), true);
+      view.setBigUint64(at, BigInt(value), true);
+      return;
   }
 }

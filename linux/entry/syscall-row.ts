@@ -31,6 +31,26 @@ export type ArgKind =
   | 'long'
   | 'off';
 
+/** A register, low and high word, as the handler's parameter type takes it. */
+export function argument(kind: ArgKind, low: number, high: number, compat: boolean): number {
+  switch (kind) {
+    case 'int':
+    case 'fd':
+    case 'pid':
+    case 'sig':
+      return low | 0;
+    case 'uint':
+    case 'flags':
+    case 'mode':
+      return low;
+    case 'long':
+    case 'off':
+      return compat ? low | 0 : (high | 0) * 0x1_0000_0000 + low;
+    default:
+      return high * 0x1_0000_0000 + low;
+  }
+}
+
 /** The handler put the task to sleep with `block()`. */
 export const BLOCKED: unique symbol = Symbol('BLOCKED');
 

@@ -63,6 +63,8 @@ export class ThreadGroup {
     { expires: 0, interval: 0 },
     { expires: 0, interval: 0 },
   ];
+  /** ITIMER_VIRTUAL or ITIMER_PROF runs. */
+  cpuTimersArmed = false;
   posixTimers: Map<number, PosixTimer> = new Map();
   nextPosixTimerId = 0;
   /** Nanoseconds of CPU time of dead threads, and of waited-for children. */

@@ -2,7 +2,8 @@
 import type { CpuContext } from '../../cpu/cpu.ts';
 import type { Registers } from '../../cpu/registers.ts';
 import type { SigInfo } from '../abi/signal.ts';
-import type { FilesStruct, FsStruct } from '../fs/file.ts';
+import type { FilesStruct } from '../fs/files-struct.ts';
+import type { FsStruct } from '../fs/fs-struct.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import { makePending, type SigAltStack, type Sighand, type SigPending } from '../signal/sighand.ts';
@@ -93,6 +94,8 @@ export class Task {
   sas: SigAltStack = { sp: 0n, size: 0n, flags: 0 };
   /** TIF_SIGPENDING. */
   sigPending = false;
+  /** JOBCTL_STOP_PENDING: takes part in the group stop at the next look at signals. */
+  stopPending = false;
 
   state: TaskState = 'running';
   wait: Wait | undefined;
@@ -139,8 +142,14 @@ export class Task {
   inDebugStop = false;
   /** The breakpoint address that was reported last and not yet passed. */
   reportedBreakpoint: bigint | undefined;
-  /** The step that a resume asked for has not ended yet. */
+  /** The resume that is under way asks for a step. */
+  stepRequested = false;
+  /** That step has begun: it ends when the task is next about to run user code. */
   stepping = false;
+  /** The syscall-entry stop was reported, the call has not run yet. */
+  entryStopDue = false;
+  /** A syscall-return stop is due for a call whose entry was reported. */
+  syscallReturnDue = false;
 
   constructor(init: {
     kernel: Kernel;

@@ -20,3 +20,19 @@ export interface ThreadInfo {
 
 /** Bit 30 of orig_ax: the call came through the x32 numbers. */
 export const X32_SYSCALL_BIT = 0x4000_0000;
+
+interface InSyscall {
+  readonly threadInfo: ThreadInfo;
+  readonly sysNr: number;
+}
+
+/** in_ia32_syscall(), arch/x86/include/asm/compat.h. */
+export const in_ia32_syscall = (task: InSyscall): boolean => (task.threadInfo.status & TS_COMPAT) !== 0;
+
+/** in_x32_syscall(). */
+export const in_x32_syscall = (task: InSyscall): boolean =>
+  !in_ia32_syscall(task) && (task.sysNr & X32_SYSCALL_BIT) !== 0;
+
+/** The call is of the i386 table, or one of 512 to 547 of x32: the layouts are those of compat_sys_*(). */
+export const isCompatCall = (task: InSyscall): boolean =>
+  in_ia32_syscall(task) || (task.sysNr & ~X32_SYSCALL_BIT) >= 512;

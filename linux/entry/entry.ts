@@ -1,0 +1,324 @@
+/** The doors into the kernel: arch/x86/entry/entry_64.S, entry_64_compat.S, common.c and arch/x86/kernel/traps.c. */
+import { type Exit, Vector } from '../../cpu/exit.ts';
+import { fxsave } from '../../cpu/xsave.ts';
+import { EFAULT, ENOSYS } from '../abi/errno.ts';
+import {
+  FPE_FLTDIV,
+  FPE_FLTINV,
+  FPE_FLTOVF,
+  FPE_FLTRES,
+  FPE_FLTUND,
+  SI_KERNEL,
+  SIGFPE,
+  SIGTRAP,
+  TRAP_BRKPT,
+  TRAP_TRACE,
+} from '../abi/signal.ts';
+import { classifyFault } from '../mm/fault.ts';
+import { get_user_u32 } from '../mm/uaccess.ts';
+import { do_trap, simpleTrap } from '../signal/fault.ts';
+import { force_sig_info, kernelInfo } from '../signal/queue.ts';
+import { __USER_CS, __USER_DS, __USER32_CS, setUserEntry } from '../task/pt-regs.ts';
+import type { EntryKind, Task } from '../task/task.ts';
+import { TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
+import { straceLine } from './strace.ts';
+import { ia32_sys_call_table } from './syscall-32.ts';
+import { sys_call_table } from './syscall-64.ts';
+import { argument, BLOCKED, type SyscallRow, type SysResult } from './syscall-row.ts';
+import { emulate_vsyscall } from './vsyscall.ts';
+
+/** Acts on what the CPU came back with. */
+export function handleExit(task: Task, exit: Exit): void {
+  const { kernel } = task;
+  switch (exit.kind) {
+    case 'budget':
+      return;
+    case 'syscall':
+      if (task.regs.cs === __USER_CS) entry_SYSCALL_64(task);
+      else fastSyscall32(task, 'syscall32');
+      return;
+    case 'sysenter':
+      fastSyscall32(task, 'sysenter');
+      return;
+    case 'interrupt':
+      interrupt(task, exit.vector);
+      return;
+    case 'exception':
+      exception(task, exit);
+      return;
+    case 'breakpoint':
+      task.reportedBreakpoint = exit.address;
+      kernel.events.push({ kind: 'breakpoint', task, address: Number(exit.address) });
+      return;
+    case 'watchpoint':
+      kernel.events.push({ kind: 'watchpoint', task, address: Number(exit.address), access: exit.access });
+      return;
+    case 'cs-switch':
+      if (!task.stepRequested && kernel.debug.csSwitch !== 'silent') {
+        kernel.report({ kind: 'cs-switch', task, from: exit.from, to: exit.to });
+      }
+      return;
+  }
+}
+
+// ---- exceptions
+
+/** Instruction lengths that INT n has: the fault of a forbidden one points at it. */
+const INT_N_LENGTH = 2n;
+
+function interrupt(task: Task, vector: number): void {
+  switch (vector) {
+    case 0x80:
+      entry_INT80_compat(task);
+      return;
+    case Vector.BP:
+    case Vector.OF:
+      simpleTrap(task, vector, 0);
+      return;
+    case Vector.DB:
+      // icebp.
+      do_trap(task, Vector.DB, SIGTRAP, 0, TRAP_BRKPT, task.regs.rip);
+      return;
+    default:
+      task.regs.rip -= INT_N_LENGTH;
+      simpleTrap(task, Vector.GP, vector * 8 + 2);
+  }
+}
+
+function exception(task: Task, exit: Extract<Exit, { kind: 'exception' }>): void {
+  const { vector, errorCode } = exit;
+  switch (vector) {
+    case Vector.PF:
+      do_page_fault(task, exit.address, errorCode);
+      return;
+    case Vector.DB:
+      do_trap(task, vector, SIGTRAP, 0, TRAP_TRACE, task.regs.rip);
+      return;
+    case Vector.MF:
+    case Vector.XM:
+      math_error(task, vector);
+      return;
+    default:
+      if (!simpleTrap(task, vector, errorCode)) throw new Error(`the CPU raised exception ${vector} in user mode`);
+  }
+}
+
+/** The part of __do_page_fault() behind the handling of the fault, arch/x86/mm/fault.c. */
+function do_page_fault(task: Task, address: bigint, errorCode: number): void {
+  if (emulate_vsyscall(task, address, errorCode)) return;
+  const fault = classifyFault(task.mm, address, errorCode);
+  task.cr2 = address;
+  task.kernel.log.debug(
+    { pid: task.pid, address: address.toString(16), errorCode, ip: task.regs.rip.toString(16), sig: fault.sig },
+    'page fault',
+  );
+  task.trapNr = Vector.PF;
+  task.errorCode = fault.errorCode;
+  if (fault.code === SI_KERNEL) {
+    force_sig_info(task, kernelInfo(fault.sig));
+    return;
+  }
+  force_sig_info(task, { signo: fault.sig, errno: 0, code: fault.code, layout: 'fault', addr: address });
+}
+
+/** math_error() and fpu__exception_code(). */
+function math_error(task: Task, vector: number): void {
+  const image = new DataView(fxsave(task.regs).buffer);
+  let pending: number;
+  if (vector === Vector.MF) pending = image.getUint16(2, true) & ~image.getUint16(0, true) & 0x3f;
+  else {
+    const mxcsr = image.getUint32(24, true);
+    pending = ~(mxcsr >> 7) & mxcsr & 0x3f;
+  }
+  let code = 0;
+  if ((pending & 0x01) !== 0) code = FPE_FLTINV;
+  else if ((pending & 0x04) !== 0) code = FPE_FLTDIV;
+  else if ((pending & 0x08) !== 0) code = FPE_FLTOVF;
+  else if ((pending & 0x12) !== 0) code = FPE_FLTUND;
+  else if ((pending & 0x20) !== 0) code = FPE_FLTRES;
+  if (code === 0) return;
+  do_trap(task, vector, SIGFPE, 0, code, task.regs.rip);
+}
+
+// ---- system calls
+
+/** The argument registers in the order of the 64-bit call: RDI RSI RDX R10 R8 R9, as indices into the file. */
+const ARGS_64 = [7, 6, 2, 10, 8, 9] as const;
+/** EBX ECX EDX ESI EDI EBP. */
+const ARGS_32 = [3, 1, 2, 6, 7, 5] as const;
+
+/** entry_SYSCALL_64: RCX and R11 hold the return address and flags. */
+function entry_SYSCALL_64(task: Task): void {
+  const { regs } = task;
+  task.origAx = regs.rax;
+  task.entry = 'syscall64';
+  startSyscall(task);
+}
+
+/** entry_INT80_compat: from either mode; R8 to R11 come back zero. */
+function entry_INT80_compat(task: Task): void {
+  const { regs } = task;
+  clearR8toR11(task);
+  task.origAx = regs.rax & 0xffff_ffffn;
+  task.entry = 'int80';
+  task.threadInfo.status |= TS_COMPAT;
+  startSyscall(task);
+}
+
+/**
+ * entry_SYSENTER_compat and entry_SYSCALL_compat, do_fast_syscall_32(): they come back at the landing pad of the vDSO
+ * with CS 0x23, and the sixth argument lies on the user's stack.
+ */
+function fastSyscall32(task: Task, kind: EntryKind): void {
+  const { regs, mm, kernel } = task;
+  const number = regs.rax & 0xffff_ffffn;
+  const flags = kind === 'syscall32' ? regs.r11 : regs.rflags;
+  if (kind === 'sysenter') regs.rsp = regs.rbp & 0xffff_ffffn;
+  else regs.rcx = regs.rbp & 0xffff_ffffn;
+  clearR8toR11(task);
+  regs.r11 = flags & 0xffff_ffffn;
+  const pad = (mm.vdso ?? 0) + (kernel.vdso.image32?.symbols.int80_landing_pad ?? 0);
+  setUserEntry(task, __USER32_CS, __USER_DS, BigInt(pad));
+  const arg6 = get_user_u32(mm, Number(regs.rsp & 0xffff_ffffn));
+  task.origAx = number;
+  task.entry = kind;
+  task.threadInfo.status |= TS_COMPAT;
+  if (arg6 === undefined) {
+    // No stop for a tracer either.
+    regs.rax = BigInt.asUintN(64, BigInt(-EFAULT));
+    return;
+  }
+  regs.rbp = BigInt(arg6);
+  startSyscall(task);
+}
+
+function clearR8toR11(task: Task): void {
+  const { regs } = task;
+  regs.r8 = 0n;
+  regs.r9 = 0n;
+  regs.r10 = 0n;
+  regs.r11 = 0n;
+}
+
+/** syscall_trace_enter() and do_syscall_64() or do_syscall_32_irqs_on(). */
+function startSyscall(task: Task): void {
+  const { kernel } = task;
+  task.inSyscall = true;
+  task.wait = undefined;
+  fetchArguments(task);
+  const caught = kernel.debug.catchSyscalls;
+  if (caught && kernel.debug.attached(task.tgid) && (caught === 'all' || caught.has(task.sysNr))) {
+    task.regs.rax = BigInt.asUintN(64, BigInt(-ENOSYS));
+    task.entryStopDue = true;
+    task.syscallReturnDue = true;
+    kernel.events.push({ kind: 'syscall-entry', task, nr: task.sysNr });
+    return;
+  }
+  invoke(task);
+}
+
+/** The debugger has seen the entry, and may have changed number or arguments. */
+export function afterEntryStop(task: Task): void {
+  task.entryStopDue = false;
+  fetchArguments(task);
+  if (task.sysNr < 0) {
+    endSyscall(task);
+    return;
+  }
+  invoke(task);
+}
+
+function fetchArguments(task: Task): void {
+  const { gpr } = task.regs;
+  const words = new Uint32Array(gpr.buffer, gpr.byteOffset, 32);
+  const args = task.sysArgWords;
+  if (task.entry === 'syscall64') {
+    for (let i = 0; i < 6; i++) {
+      const r = ARGS_64[i]! * 2;
+      args[i * 2] = words[r]!;
+      args[i * 2 + 1] = words[r + 1]!;
+    }
+  } else {
+    for (let i = 0; i < 6; i++) {
+      args[i * 2] = words[ARGS_32[i]! * 2]!;
+      args[i * 2 + 1] = 0;
+    }
+  }
+  task.sysNr = Number(BigInt.asIntN(32, task.origAx));
+}
+
+/** The row of the call under way. With X32_ABI the number is the low half of RAX without bit 30. */
+export function currentRow(task: Task): SyscallRow | undefined {
+  if (task.entry !== 'syscall64') return ia32_sys_call_table[task.sysNr];
+  return sys_call_table[task.sysNr & ~X32_SYSCALL_BIT];
+}
+
+/** A wait ended: the same handler with the same arguments. */
+export function resumeSyscall(task: Task): void {
+  if (task.wait!.reason === undefined) throw new Error(`task ${task.pid} runs although it waits`);
+  invoke(task);
+}
+
+function invoke(task: Task): void {
+  const row = currentRow(task);
+  let result: SysResult;
+  if (row?.entry) result = callHandler(task, row);
+  else {
+    task.kernel.log.debug({ pid: task.pid, nr: task.sysNr, name: row?.name, entry: task.entry }, 'no such system call');
+    result = -ENOSYS;
+  }
+  if (result === BLOCKED) return;
+  // Whoever took the signal meanwhile: the restart rules have to be looked at.
+  if (task.wait?.reason === 'signal') task.sigPending = true;
+  task.wait = undefined;
+  if (task.exitState !== undefined) {
+    straceCall(task, row, undefined);
+    return;
+  }
+  setResult(task, result);
+  straceCall(task, row, result);
+  endSyscall(task);
+}
+
+function callHandler(task: Task, row: SyscallRow): SysResult {
+  const w = task.sysArgWords;
+  const compat = task.entry !== 'syscall64';
+  const { args } = row;
+  const entry = row.entry!;
+  switch (args.length) {
+    case 0:
+      return entry(task);
+    case 1:
+      return entry(task, argument(args[0]!, w[0]!, w[1]!, compat));
+    case 2:
+      return entry(task, argument(args[0]!, w[0]!, w[1]!, compat), argument(args[1]!, w[2]!, w[3]!, compat));
+    case 3:
+      return entry(
+        task,
+        argument(args[0]!, w[0]!, w[1]!, compat),
+        argument(args[1]!, w[2]!, w[3]!, compat),
+        argument(args[2]!, w[4]!, w[5]!, compat),
+      );
+    default:
+      return entry(task, ...args.map((kind, i) => argument(kind, w[i * 2]!, w[i * 2 + 1]!, compat)));
+  }
+}
+
+function setResult(task: Task, result: number | bigint): void {
+  task.regs.rax = typeof result === 'bigint' ? BigInt.asUintN(64, result) : BigInt.asUintN(64, BigInt(result));
+}
+
+/** syscall_return_slowpath(). */
+function endSyscall(task: Task): void {
+  task.inSyscall = false;
+  if (!task.syscallReturnDue) return;
+  task.syscallReturnDue = false;
+  if (task.kernel.debug.attached(task.tgid)) {
+    task.kernel.events.push({ kind: 'syscall-return', task, nr: task.sysNr });
+  }
+}
+
+function straceCall(task: Task, row: SyscallRow | undefined, result: number | bigint | undefined): void {
+  const print = task.kernel.options.strace;
+  if (print) print(straceLine(task, row, result));
+}

@@ -1,0 +1,170 @@
+/** Kernel.run(): gives the CPU to one task after the other until there is something to tell. */
+import type { Exit } from '../../cpu/exit.ts';
+import type { Kernel } from '../kernel.ts';
+import { do_signal } from '../signal/deliver.ts';
+import { checkCpuTimers, itimer_fired } from '../task/itimers.ts';
+import { posix_timer_fired } from '../task/posix-timers.ts';
+import type { RunRequest, StopEvent } from '../task/run.ts';
+import type { Task } from '../task/task.ts';
+import { TS_COMPAT } from '../task/thread-info.ts';
+import type { TimerEvent } from '../task/timers.ts';
+import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
+
+export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
+  let left = request.budget;
+  for (;;) {
+    const event = kernel.events.shift();
+    if (event) return event;
+    expireTimers(kernel);
+    if (kernel.events.length > 0) continue;
+    if (left <= 0) return { kind: 'budget' };
+    const task = pickNext(kernel, request);
+    if (task) {
+      left -= runTask(kernel, task, request, left);
+      continue;
+    }
+    if (!anyAlive(kernel)) return { kind: 'done' };
+    if (!skipIdleTime(kernel, request)) return { kind: 'idle' };
+  }
+}
+
+function anyAlive(kernel: Kernel): boolean {
+  for (const task of kernel.tasks.values()) if (task.exitState === undefined) return true;
+  return false;
+}
+
+/** Everybody sleeps: the clock jumps to the next deadline. @returns false if there is none to wait for */
+function skipIdleTime(kernel: Kernel, request: RunRequest): boolean {
+  const { next } = kernel.timers;
+  if (next === Number.POSITIVE_INFINITY) return false;
+  let waits = false;
+  for (const task of kernel.tasks.values()) {
+    if (task.state === 'blocked' && request.action(task.pid) !== 'hold') waits = true;
+  }
+  if (!waits) return false;
+  kernel.idleNs += Math.max(0, next - kernel.now());
+  kernel.cpu.tscOffset = kernel.idleNs;
+  return true;
+}
+
+function expireTimers(kernel: Kernel): void {
+  for (;;) {
+    const entry = kernel.timers.due(kernel.now());
+    if (!entry) return;
+    fire(kernel, entry.at, entry.event);
+  }
+}
+
+function fire(kernel: Kernel, at: number, event: TimerEvent): void {
+  switch (event.kind) {
+    case 'wait': {
+      const task = kernel.tasks.get(event.tid);
+      if (task?.wait && task.wait.deadline === at) kernel.wakeTask(task, 'timeout');
+      return;
+    }
+    case 'wake':
+      kernel.wake(event.channel);
+      return;
+    case 'itimer':
+      itimer_fired(kernel, event.tgid, at);
+      return;
+    case 'posix':
+      posix_timer_fired(kernel, event.tgid, event.id, at);
+      return;
+  }
+}
+
+/** A stepping task first, but not so that it starves those it waits for; else the head of the queue. */
+function pickNext(kernel: Kernel, request: RunRequest): Task | undefined {
+  const { runQueue } = kernel;
+  let candidate: Task | undefined;
+  let stepper: Task | undefined;
+  for (const task of runQueue) {
+    const action = request.action(task.pid);
+    if (action === 'hold') continue;
+    candidate ??= task;
+    if (action !== 'run' && stepper === undefined) stepper = task;
+  }
+  const chosen = stepper && (stepper !== kernel.yielded || candidate === stepper) ? stepper : candidate;
+  if (chosen && chosen !== runQueue[0]) {
+    runQueue.splice(runQueue.indexOf(chosen), 1);
+    runQueue.unshift(chosen);
+    kernel.sliceLeft = kernel.timeSlice;
+  }
+  return chosen;
+}
+
+/** One task's turn. @returns instructions used */
+function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number): number {
+  const action = request.action(task.pid);
+  const stepping = action !== 'run';
+  const { cpu } = kernel;
+  task.stepRequested = stepping;
+  if (!stepping) task.stepping = false;
+  kernel.switchTo(task);
+  let used = 0;
+  for (;;) {
+    if (!returnToUser(kernel, task)) return used;
+    if (task.stepping) {
+      task.stepping = false;
+      if (stepEnds(task, action)) {
+        kernel.events.push({ kind: 'step', task });
+        return used;
+      }
+    }
+    const untilTimer = kernel.timers.next - kernel.now();
+    if (used >= limit || untilTimer <= 0) return used;
+    if (kernel.sliceLeft <= 0) {
+      kernel.yielded = task;
+      kernel.rotate();
+      return used;
+    }
+    task.origAx = -1n;
+    task.threadInfo.status &= ~TS_COMPAT;
+    if (task.reportedBreakpoint !== undefined) {
+      if (task.reportedBreakpoint === task.regs.rip) cpu.resumeOverBreakpoint = true;
+      task.reportedBreakpoint = undefined;
+    }
+    const before = cpu.icount;
+    let exit: Exit;
+    if (stepping) {
+      exit = cpu.step();
+      task.stepping = true;
+    } else {
+      exit = cpu.run(Math.min(limit - used, kernel.sliceLeft, untilTimer));
+    }
+    const ran = cpu.icount - before;
+    used += ran;
+    kernel.sliceLeft -= ran;
+    task.cpuTime += ran;
+    if (ran > 0 && task.group.cpuTimersArmed) checkCpuTimers(task, ran);
+    if (exit.kind !== 'budget') handleExit(task, exit);
+  }
+}
+
+/**
+ * exit_to_usermode_loop(), arch/x86/entry/common.c: blocked calls go on, signals are delivered.
+ * @returns false when the task must not run user code now
+ */
+function returnToUser(kernel: Kernel, task: Task): boolean {
+  for (;;) {
+    if (task.state !== 'running' || kernel.events.length > 0) return false;
+    if (task.entryStopDue) {
+      afterEntryStop(task);
+      continue;
+    }
+    if (task.wait) {
+      resumeSyscall(task);
+      continue;
+    }
+    if (!task.sigPending && task.savedSigmask === undefined) return true;
+    if (!do_signal(task)) return false;
+  }
+}
+
+function stepEnds(task: Task, action: ReturnType<RunRequest['action']>): boolean {
+  if (typeof action === 'string') return true;
+  const [start, end] = action.range;
+  const { rip } = task.regs;
+  return rip < start || rip >= end;
+}

@@ -1,0 +1,256 @@
+/** get_signal(), handle_signal() and the restart rules: kernel/signal.c and arch/x86/kernel/signal.c. */
+import { initFpu } from '../../cpu/xsave.ts';
+import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from '../abi/errno.ts';
+import {
+  CLD_CONTINUED,
+  CLD_STOPPED,
+  SA_NODEFER,
+  SA_RESETHAND,
+  SA_RESTART,
+  SA_SIGINFO,
+  SIG_DFL,
+  SIG_IGN,
+  SIG_KERNEL_COREDUMP,
+  SIG_KERNEL_IGNORE,
+  SIG_KERNEL_STOP,
+  SIGCONT,
+  SIGKILL,
+  SIGSTOP,
+  type SigInfo,
+  sigmask,
+} from '../abi/signal.ts';
+import { do_group_exit } from '../task/exit.ts';
+import {
+  SIGNAL_CLD_CONTINUED,
+  SIGNAL_CLD_STOPPED,
+  SIGNAL_GROUP_EXIT,
+  SIGNAL_STOP_CONTINUED,
+  SIGNAL_STOP_STOPPED,
+} from '../task/group.ts';
+import { X86_EFLAGS_DF, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../task/pt-regs.ts';
+import type { Task } from '../task/task.ts';
+import { TS_COMPAT } from '../task/thread-info.ts';
+import type { KSignal } from './frame.ts';
+import { setup_rt_frame_64, setup_rt_frame_x32 } from './frame-64.ts';
+import { ia32_setup_frame, ia32_setup_rt_frame } from './frame-ia32.ts';
+import {
+  dequeue_signal,
+  do_notify_parent_cldstop,
+  force_sigsegv,
+  recalc_sigpending,
+  send_signal,
+  set_current_blocked,
+} from './queue.ts';
+
+/** The task cannot go on now: it stopped, died, or waits for the debugger's word. */
+const PAUSE = 'pause';
+
+/** do_signal(): called before the return to user mode until nothing is pending. @returns false if the task must not run */
+export function do_signal(task: Task): boolean {
+  const ksig = get_signal(task);
+  if (ksig === PAUSE) return false;
+  if (ksig) {
+    handle_signal(task, ksig);
+    return true;
+  }
+  if (syscallNr(task) >= 0) {
+    switch (syscall_get_error(task)) {
+      case -ERESTARTNOHAND:
+      case -ERESTARTSYS:
+      case -ERESTARTNOINTR:
+        task.regs.rax = task.origAx;
+        task.regs.rip -= 2n;
+        break;
+      case -ERESTART_RESTARTBLOCK:
+        task.regs.rax = task.kernel.ops.get_nr_restart_syscall(task);
+        task.regs.rip -= 2n;
+        break;
+    }
+  }
+  restore_saved_sigmask(task);
+  return true;
+}
+
+/** syscall_get_nr(): orig_ax as an int. */
+const syscallNr = (task: Task): number => Number(BigInt.asIntN(32, task.origAx));
+
+/** syscall_get_error(): the result if it is an error; 32-bit calls sign-extend. */
+function syscall_get_error(task: Task): number {
+  const ax = task.regs.rax;
+  const error = (task.threadInfo.status & TS_COMPAT) !== 0 ? BigInt.asIntN(32, ax) : BigInt.asIntN(64, ax);
+  return error < 0n && error >= -4095n ? Number(error) : 0;
+}
+
+/** restore_saved_sigmask(). */
+function restore_saved_sigmask(task: Task): void {
+  if (task.savedSigmask === undefined) return;
+  const mask = task.savedSigmask;
+  task.savedSigmask = undefined;
+  set_current_blocked(task, mask);
+}
+
+/** get_signal(): the next signal with a handler; default actions happen in here. */
+function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
+  const { group, kernel } = task;
+  if ((group.flags & (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED)) !== 0) reportCld(task);
+  for (;;) {
+    if ((group.flags & SIGNAL_GROUP_EXIT) !== 0 && !task.inDebugStop) {
+      do_group_exit(task, group.groupExitCode);
+      return PAUSE;
+    }
+    if (task.stopPending) {
+      participateInStop(task);
+      return PAUSE;
+    }
+    const passed = task.inDebugStop;
+    const info = passed ? afterDebugger(task) : dequeue_signal(task, task.blocked);
+    if (info === 'dropped') continue;
+    if (!info) {
+      recalc_sigpending(task);
+      return undefined;
+    }
+    if (!passed && info.signo !== SIGKILL && kernel.debug.attached(task.tgid)) {
+      task.debugSignal = info;
+      task.inDebugStop = true;
+      task.stepping = false;
+      kernel.report({ kind: 'signal', task, info });
+      return PAUSE;
+    }
+    const sig = info.signo;
+    const action = task.sighand.actions[sig]!;
+    if (action.handler === SIG_IGN) continue;
+    if (action.handler !== SIG_DFL) {
+      const ksig: KSignal = { ka: { ...action }, info, sig };
+      if ((action.flags & SA_RESETHAND) !== 0) action.handler = SIG_DFL;
+      return ksig;
+    }
+    if ((sigmask(sig) & SIG_KERNEL_IGNORE) !== 0n) continue;
+    if ((sigmask(sig) & SIG_KERNEL_STOP) !== 0n) {
+      // Not modelled: orphaned process groups ignore SIGTSTP, SIGTTIN and SIGTTOU only when the group has no parent here.
+      if (sig !== SIGSTOP && isOrphanedPgrp(task)) continue;
+      do_signal_stop(task, sig);
+      return PAUSE;
+    }
+    const core = (sigmask(sig) & SIG_KERNEL_COREDUMP) !== 0n && (group.rlimits[4]?.cur ?? 0n) > 0n;
+    kernel.log.debug({ pid: task.pid, sig, core }, 'fatal signal');
+    // Not modelled: the core file itself.
+    do_group_exit(task, sig | (core ? 0x80 : 0));
+    return PAUSE;
+  }
+}
+
+/** ptrace_signal(): what the debugger made of the signal. */
+function afterDebugger(task: Task): SigInfo | undefined | 'dropped' {
+  const info = task.debugSignal;
+  task.inDebugStop = false;
+  task.debugSignal = undefined;
+  if (!info) return 'dropped';
+  if ((task.blocked & sigmask(info.signo)) !== 0n) {
+    send_signal(task, info, false);
+    return 'dropped';
+  }
+  return info;
+}
+
+/** A parent is told of a stop or continuation by the first thread that comes by. */
+function reportCld(task: Task): void {
+  const { group } = task;
+  const continued = (group.flags & SIGNAL_CLD_CONTINUED) !== 0;
+  group.flags &= ~(SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED);
+  do_notify_parent_cldstop(task, continued ? CLD_CONTINUED : CLD_STOPPED, continued ? SIGCONT : SIGSTOP);
+}
+
+/** is_current_pgrp_orphaned(): no member has a parent in another group of the same session. */
+function isOrphanedPgrp(task: Task): boolean {
+  for (const t of task.kernel.tasks.values()) {
+    if (!t.isLeader || t.exitState !== undefined || t.group.pgrp !== task.group.pgrp) continue;
+    const parent = t.realParent;
+    if (!parent || (parent.group.pgrp !== t.group.pgrp && parent.group.session === t.group.session)) return false;
+  }
+  return true;
+}
+
+/** do_signal_stop(): every thread of the group is to stop. */
+function do_signal_stop(task: Task, sig: number): void {
+  const { group } = task;
+  group.groupStopSig = sig;
+  group.groupExitCode = sig;
+  for (const t of group.threads) {
+    if (t.exitState !== undefined || t.state === 'stopped') continue;
+    t.stopPending = true;
+    if (t !== task) {
+      t.sigPending = true;
+      if (t.state === 'blocked' && !t.wait!.killable) t.kernel.wakeTask(t, 'signal');
+    }
+  }
+  participateInStop(task);
+}
+
+/** One thread stops; the last one tells the parent. */
+export function participateInStop(task: Task): void {
+  const { group, kernel } = task;
+  const sig = group.groupStopSig;
+  task.stopPending = false;
+  kernel.makeStopped(task);
+  const running = group.threads.some((t) => t.exitState === undefined && t.stopPending);
+  if (running) return;
+  group.flags = SIGNAL_STOP_STOPPED;
+  do_notify_parent_cldstop(task, CLD_STOPPED, sig);
+  kernel.report({ kind: 'group-stop', task: group.leader, sig });
+}
+
+/** handle_signal(). */
+function handle_signal(task: Task, ksig: KSignal): void {
+  const { regs } = task;
+  if (syscallNr(task) >= 0) {
+    switch (syscall_get_error(task)) {
+      case -ERESTART_RESTARTBLOCK:
+      case -ERESTARTNOHAND:
+        regs.rax = BigInt.asUintN(64, BigInt(-EINTR));
+        break;
+      case -ERESTARTSYS:
+        if ((ksig.ka.flags & SA_RESTART) === 0) {
+          regs.rax = BigInt.asUintN(64, BigInt(-EINTR));
+          break;
+        }
+        regs.rax = task.origAx;
+        regs.rip -= 2n;
+        break;
+      case -ERESTARTNOINTR:
+        regs.rax = task.origAx;
+        regs.rip -= 2n;
+        break;
+    }
+  }
+  if (setup_rt_frame(task, ksig) < 0) {
+    force_sigsegv(task, ksig.sig);
+    return;
+  }
+  regs.rflags &= ~BigInt(X86_EFLAGS_DF | X86_EFLAGS_RF | X86_EFLAGS_TF);
+  initFpu(regs);
+  task.origAx = -1n;
+  signal_delivered(task, ksig);
+  task.kernel.handlerEntered(task);
+}
+
+/** setup_rt_frame(): which of the frames it is; patch 0006 changes the question. */
+function setup_rt_frame(task: Task, ksig: KSignal): number {
+  const { ops } = task.kernel;
+  if (ops.is_ia32_compat_frame(ksig.ka, task)) {
+    return (ksig.ka.flags & SA_SIGINFO) !== 0 ? ia32_setup_rt_frame(task, ksig) : ia32_setup_frame(task, ksig);
+  }
+  if (ops.is_x32_frame(ksig.ka, task)) return setup_rt_frame_x32(task, ksig);
+  return setup_rt_frame_64(task, ksig);
+}
+
+/** signal_delivered(). */
+function signal_delivered(task: Task, ksig: KSignal): void {
+  task.savedSigmask = undefined;
+  let blocked = task.blocked | ksig.ka.mask;
+  if ((ksig.ka.flags & SA_NODEFER) === 0) blocked |= sigmask(ksig.sig);
+  set_current_blocked(task, blocked);
+}
+
+/** Also of use to tests. */
+export const isStopped = (task: Task): boolean => (task.group.flags & SIGNAL_STOP_STOPPED) !== 0;
+export const wasContinued = (task: Task): boolean => (task.group.flags & SIGNAL_STOP_CONTINUED) !== 0;

@@ -1,0 +1,125 @@
+/** FPU state in signal frames: arch/x86/kernel/fpu/signal.c. */
+import { frstor, fsave, initFpu, XSTATE_SIZE, xrstor, xsave } from '../../cpu/xsave.ts';
+import { EFAULT } from '../abi/errno.ts';
+import {
+  FP_XSTATE_MAGIC1,
+  FP_XSTATE_MAGIC2,
+  FPX_SW_OFFSET,
+  FSAVE_HEADER_SIZE,
+  fpx_sw_bytes,
+} from '../abi/sigcontext.ts';
+import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
+import type { Task } from '../task/task.ts';
+
+/** x87, SSE and AVX: XCR0 of the machine. */
+export const XFEATURES = 7n;
+const FXSAVE_SIZE = 512;
+const XSAVE_HEADER_SIZE = 64;
+const SIGFRAME_SIZE = XSTATE_SIZE + 4;
+
+export interface MathFrame {
+  /** The lowest address used, the `fpstate` of the sigcontext. */
+  readonly sp: number;
+  /** Where the fxsave image lies. */
+  readonly fx: number;
+}
+
+/** fpu__alloc_mathframe(). */
+export function fpu__alloc_mathframe(sp: number, ia32: boolean): MathFrame {
+  const below = sp - SIGFRAME_SIZE;
+  const fx = below - (((below % 64) + 64) % 64);
+  return { sp: ia32 ? fx - FSAVE_HEADER_SIZE : fx, fx };
+}
+
+/** copy_fpstate_to_sigframe(): the whole XSAVE image with its software bytes, and before it the i387 header for ia32. */
+export function copy_fpstate_to_sigframe(task: Task, frame: MathFrame, ia32: boolean): number {
+  const { regs } = task;
+  const image = new Uint8Array(SIGFRAME_SIZE);
+  image.set(xsave(regs, Number(XFEATURES)));
+  const view = new DataView(image.buffer);
+  fpx_sw_bytes.writeTo(
+    image,
+    {
+      magic1: FP_XSTATE_MAGIC1,
+      extended_size: SIGFRAME_SIZE + (ia32 ? FSAVE_HEADER_SIZE : 0),
+      xfeatures: XFEATURES,
+      xstate_size: XSTATE_SIZE,
+    },
+    FPX_SW_OFFSET,
+  );
+  view.setUint32(XSTATE_SIZE, FP_XSTATE_MAGIC2, true);
+  // save_xstate_epilog(): the legacy parts count as present, so that a handler may change them.
+  view.setBigUint64(FXSAVE_SIZE, view.getBigUint64(FXSAVE_SIZE, true) | 3n, true);
+  if (ia32) {
+    const header = new Uint8Array(FSAVE_HEADER_SIZE);
+    const i387 = fsave(regs);
+    header.set(i387);
+    // save_fsave_header(): `status` repeats swd, `magic` 0 says that fxsave data follow.
+    header.set(i387.subarray(4, 6), 108);
+    const error = copy_to_user(task.mm, frame.sp, header);
+    if (error) return error;
+  }
+  return copy_to_user(task.mm, frame.fx, image);
+}
+
+/** fpu__restore_sig(): `at` 0 resets the FPU. @returns 0 or -EFAULT */
+export function fpu__restore_sig(task: Task, at: number, ia32: boolean): number {
+  const { regs, mm } = task;
+  if (at === 0) {
+    initFpu(regs);
+    return 0;
+  }
+  const fx = ia32 ? at + FSAVE_HEADER_SIZE : at;
+  const legacy = copy_from_user(mm, fx, FXSAVE_SIZE);
+  if (typeof legacy === 'number') return failed(task);
+  const extended = check_for_xstate(task, fx, legacy);
+  const image = new Uint8Array(XSTATE_SIZE);
+  let mask = 3;
+  if (extended) {
+    image.set(extended.image);
+    mask = extended.mask;
+  } else {
+    image.set(legacy);
+    new DataView(image.buffer).setBigUint64(FXSAVE_SIZE, 3n, true);
+  }
+  if (!ia32) return restoreImage(task, image, mask) ? 0 : failed(task);
+  const header = copy_from_user(mm, at, FSAVE_HEADER_SIZE);
+  if (typeof header === 'number') return failed(task);
+  sanitize_restored_xstate(image, mask);
+  if (!restoreImage(task, image, mask)) return failed(task);
+  frstor(regs, header.subarray(0, 108));
+  return 0;
+}
+
+/** What the image does not hold goes to its initial state. */
+function restoreImage(task: Task, image: Uint8Array, mask: number): boolean {
+  initFpu(task.regs);
+  return xrstor(task.regs, image, mask);
+}
+
+/** fpu__clear() and -EFAULT. */
+function failed(task: Task): number {
+  initFpu(task.regs);
+  return -EFAULT;
+}
+
+/** check_for_xstate(): the software bytes and the second magic, or only the legacy area counts. */
+function check_for_xstate(task: Task, fx: number, legacy: Uint8Array): { image: Uint8Array; mask: number } | undefined {
+  const sw = fpx_sw_bytes.read(legacy, FPX_SW_OFFSET);
+  if (sw.magic1 !== FP_XSTATE_MAGIC1) return undefined;
+  if (sw.xstate_size < FXSAVE_SIZE + XSAVE_HEADER_SIZE || sw.xstate_size > XSTATE_SIZE) return undefined;
+  if (sw.xstate_size > sw.extended_size) return undefined;
+  const image = copy_from_user(task.mm, fx, sw.xstate_size);
+  const magic2 = copy_from_user(task.mm, fx + sw.xstate_size, 4);
+  if (typeof image === 'number' || typeof magic2 === 'number') return undefined;
+  if (new DataView(magic2.buffer, magic2.byteOffset).getUint32(0, true) !== FP_XSTATE_MAGIC2) return undefined;
+  return { image, mask: Number(sw.xfeatures & XFEATURES) };
+}
+
+/** sanitize_restored_xstate(): nothing of the ia32 image can make XRSTOR fault. */
+function sanitize_restored_xstate(image: Uint8Array, mask: number): void {
+  const view = new DataView(image.buffer);
+  view.setBigUint64(FXSAVE_SIZE, view.getBigUint64(FXSAVE_SIZE, true) & BigInt(mask), true);
+  image.fill(0, FXSAVE_SIZE + 8, FXSAVE_SIZE + XSAVE_HEADER_SIZE);
+  view.setUint32(24, view.getUint32(24, true) & 0xffff, true);
+}

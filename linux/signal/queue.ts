@@ -1,0 +1,263 @@
+/** Sending and dequeuing signals: kernel/signal.c. */
+import { EAGAIN } from '../abi/errno.ts';
+import {
+  SA_NOCLDSTOP,
+  SI_KERNEL,
+  SI_TIMER,
+  SI_USER,
+  SIG_DFL,
+  SIG_IGN,
+  SIG_KERNEL_IGNORE,
+  SIG_KERNEL_ONLY,
+  SIG_KERNEL_STOP,
+  SIG_SYNCHRONOUS,
+  SIGCHLD,
+  SIGCONT,
+  SIGKILL,
+  SIGRTMIN,
+  SIGSTOP,
+  type SigInfo,
+  sigmask,
+} from '../abi/signal.ts';
+import {
+  SIGNAL_CLD_CONTINUED,
+  SIGNAL_CLD_STOPPED,
+  SIGNAL_GROUP_EXIT,
+  SIGNAL_STOP_CONTINUED,
+  SIGNAL_STOP_STOPPED,
+  type ThreadGroup,
+} from '../task/group.ts';
+import type { Task } from '../task/task.ts';
+import type { SigPending } from './sighand.ts';
+
+/** RLIMIT_SIGPENDING's default. */
+const QUEUE_LIMIT = 31_000;
+
+/** sig_handler_ignored(). */
+function sig_handler_ignored(handler: bigint, sig: number): boolean {
+  return handler === SIG_IGN || (handler === SIG_DFL && (sigmask(sig) & SIG_KERNEL_IGNORE) !== 0n);
+}
+
+/** sig_ignored(): such a signal is not even queued. A debugger sees all of them. */
+export function sig_ignored(task: Task, sig: number): boolean {
+  if (((task.blocked | task.realBlocked) & sigmask(sig)) !== 0n) return false;
+  if (!sig_handler_ignored(task.sighand.actions[sig]!.handler, sig)) return false;
+  return !task.kernel.debug.attached(task.tgid);
+}
+
+/** recalc_sigpending_tsk(). */
+export function recalc_sigpending(task: Task): void {
+  task.sigPending =
+    task.stopPending ||
+    task.inDebugStop ||
+    ((task.pending.set | task.group.sharedPending.set) & ~task.blocked) !== 0n ||
+    (task.group.flags & SIGNAL_GROUP_EXIT) !== 0;
+}
+
+/** signal_wake_up(): the target looks at its signals; an interruptible wait ends. */
+export function signal_wake_up(task: Task, fatal: boolean): void {
+  task.sigPending = true;
+  if (task.state === 'blocked' && (fatal || !task.wait!.killable)) task.kernel.wakeTask(task, 'signal');
+  if (task.state === 'stopped' && fatal) task.kernel.makeRunnable(task);
+}
+
+/** set_current_blocked(): changes the mask; threads that can take a signal newly blocked here are told. */
+export function set_current_blocked(task: Task, mask: bigint): void {
+  const next = mask & ~SIG_KERNEL_ONLY;
+  if (next === task.blocked) return;
+  const newlyBlocked = task.group.sharedPending.set & next & ~task.blocked;
+  if (newlyBlocked !== 0n && task.group.threads.length > 1) retarget_shared_pending(task, newlyBlocked);
+  task.blocked = next;
+  recalc_sigpending(task);
+}
+
+/** retarget_shared_pending(). */
+function retarget_shared_pending(task: Task, which: bigint): void {
+  for (const t of task.group.threads) {
+    if (t === task || t.exitState !== undefined) continue;
+    if ((which & ~t.blocked) !== 0n && !t.sigPending) signal_wake_up(t, false);
+  }
+}
+
+/** prepare_signal(): stop and continue signals act at once; false if the signal is dropped. */
+function prepare_signal(task: Task, sig: number): boolean {
+  const { group } = task;
+  if ((group.flags & SIGNAL_GROUP_EXIT) !== 0) return sig === SIGKILL;
+  if ((sigmask(sig) & SIG_KERNEL_STOP) !== 0n) {
+    flush_from_all(group, sigmask(SIGCONT));
+  } else if (sig === SIGCONT) {
+    flush_from_all(group, SIG_KERNEL_STOP);
+    for (const t of group.threads) {
+      t.stopPending = false;
+      if (t.state === 'stopped') t.kernel.makeRunnable(t);
+    }
+    let why = 0;
+    if ((group.flags & SIGNAL_STOP_STOPPED) !== 0) why = SIGNAL_CLD_CONTINUED;
+    else if (group.groupStopSig !== 0) why = SIGNAL_CLD_STOPPED;
+    group.groupStopSig = 0;
+    if (why !== 0) {
+      group.flags = SIGNAL_STOP_CONTINUED | why;
+      group.groupExitCode = 0;
+    }
+  }
+  return !sig_ignored(task, sig);
+}
+
+/** flush_sigqueue_mask() over the shared and every private queue. */
+export function flush_from_all(group: ThreadGroup, mask: bigint): void {
+  flush_sigqueue_mask(group.sharedPending, mask);
+  for (const t of group.threads) flush_sigqueue_mask(t.pending, mask);
+}
+
+export function flush_sigqueue_mask(pending: SigPending, mask: bigint): void {
+  if ((pending.set & mask) === 0n) return;
+  pending.set &= ~mask;
+  pending.list = pending.list.filter((info) => (sigmask(info.signo) & mask) === 0n);
+}
+
+/** wants_signal(). */
+function wants_signal(sig: number, t: Task): boolean {
+  if (t.exitState !== undefined || (t.blocked & sigmask(sig)) !== 0n) return false;
+  if (sig === SIGKILL) return true;
+  return t.state !== 'stopped' && !t.inDebugStop;
+}
+
+/** complete_signal(): picks the thread that takes it; a fatal one kills the group at once. */
+function complete_signal(task: Task, sig: number, shared: boolean): void {
+  const { group } = task;
+  let target: Task | undefined;
+  if (wants_signal(sig, task)) target = task;
+  else if (shared) target = group.threads.find((t) => wants_signal(sig, t));
+  if (!target) {
+    // A stopped or debugged thread looks at the queue when it goes on.
+    for (const t of shared ? group.threads : [task]) if (t.exitState === undefined) recalc_sigpending(t);
+    return;
+  }
+  if (sig === SIGKILL) {
+    group.flags = SIGNAL_GROUP_EXIT;
+    group.groupExitCode = sig;
+    group.groupStopSig = 0;
+    for (const t of group.threads) kill_thread(t);
+    return;
+  }
+  signal_wake_up(target, false);
+}
+
+/** One thread of a dying group: SIGKILL in its own queue, whatever it does. */
+export function kill_thread(t: Task): void {
+  if (t.exitState !== undefined) return;
+  t.stopPending = false;
+  t.pending.set |= sigmask(SIGKILL);
+  t.inDebugStop = false;
+  t.debugSignal = undefined;
+  signal_wake_up(t, true);
+}
+
+/** __send_signal(): queues; a legacy signal only once. @returns 0 or -EAGAIN */
+export function send_signal(task: Task, info: SigInfo, shared: boolean): number {
+  const sig = info.signo;
+  if (task.exitState === 'dead' || task.group.threads.length === 0) return 0;
+  if (!prepare_signal(task, sig)) return 0;
+  const pending = shared ? task.group.sharedPending : task.pending;
+  if (sig < SIGRTMIN && (pending.set & sigmask(sig)) !== 0n) return 0;
+  if (pending.list.length >= QUEUE_LIMIT && sig >= SIGRTMIN && info.code !== SI_USER) return -EAGAIN;
+  if (sig !== SIGKILL || task.kernel.debug.attached(task.tgid)) pending.list.push(info);
+  pending.set |= sigmask(sig);
+  task.kernel.wake(`signalfd:${task.tgid}`);
+  complete_signal(task, sig, shared);
+  return 0;
+}
+
+/** force_sig_info(): a signal that the task cannot block or ignore: a fault of its own. */
+export function force_sig_info(task: Task, info: SigInfo): void {
+  const action = task.sighand.actions[info.signo]!;
+  const blocked = (task.blocked & sigmask(info.signo)) !== 0n;
+  if (blocked || action.handler === SIG_IGN) {
+    action.handler = SIG_DFL;
+    if (blocked) {
+      task.blocked &= ~sigmask(info.signo);
+      recalc_sigpending(task);
+    }
+  }
+  send_signal(task, info, false);
+}
+
+/** force_sig(): SEND_SIG_PRIV, seen as SI_KERNEL. */
+export function force_sig(task: Task, sig: number): void {
+  force_sig_info(task, kernelInfo(sig));
+}
+
+/** force_sigsegv(): when not even a frame can be written; SIGSEGV's own handler is dropped then. */
+export function force_sigsegv(task: Task, sig: number): void {
+  if (sig === 11) task.sighand.actions[11]!.handler = SIG_DFL;
+  force_sig(task, 11);
+}
+
+/** siginfo of SEND_SIG_PRIV. */
+export const kernelInfo = (sig: number): SigInfo => ({
+  signo: sig,
+  errno: 0,
+  code: SI_KERNEL,
+  layout: 'kill',
+  pid: 0,
+  uid: 0,
+});
+
+/** dequeue_signal(): own queue first, synchronous signals first, then by number. */
+export function dequeue_signal(task: Task, mask: bigint): SigInfo | undefined {
+  const info = dequeue(task.pending, mask) ?? dequeue(task.group.sharedPending, mask);
+  if (info?.layout === 'timer' && info.code === SI_TIMER) task.kernel.timerSignalTaken(task, info);
+  recalc_sigpending(task);
+  return info;
+}
+
+/** __dequeue_signal() and collect_signal(). */
+function dequeue(pending: SigPending, mask: bigint): SigInfo | undefined {
+  const ready = pending.set & ~mask;
+  if (ready === 0n) return undefined;
+  const first = (ready & SIG_SYNCHRONOUS) !== 0n ? ready & SIG_SYNCHRONOUS : ready;
+  const sig = lowestBit(first);
+  const at = pending.list.findIndex((info) => info.signo === sig);
+  if (at < 0) {
+    pending.set &= ~sigmask(sig);
+    return { signo: sig, errno: 0, code: SI_USER, layout: 'kill', pid: 0, uid: 0 };
+  }
+  const [info] = pending.list.splice(at, 1);
+  if (!pending.list.some((other) => other.signo === sig)) pending.set &= ~sigmask(sig);
+  return info;
+}
+
+/** The lowest signal number in a non-empty set. */
+function lowestBit(set: bigint): number {
+  const low = Number(set & 0xffff_ffffn);
+  if (low !== 0) return 32 - Math.clz32(low & -low);
+  const high = Number(set >> 32n);
+  return 64 - Math.clz32(high & -high);
+}
+
+/** do_notify_parent_cldstop(): SIGCHLD for a stop or a continuation. */
+export function do_notify_parent_cldstop(task: Task, code: number, status: number): void {
+  const leader = task.group.leader;
+  const parent = leader.realParent;
+  if (!parent) return;
+  const action = parent.sighand.actions[SIGCHLD]!;
+  const info: SigInfo = {
+    signo: SIGCHLD,
+    errno: 0,
+    code,
+    layout: 'chld',
+    pid: leader.pid,
+    uid: leader.cred.uid,
+    status,
+    utime: 0,
+    stime: 0,
+  };
+  if (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0) send_signal(parent, info, true);
+  parent.kernel.wake(`child:${parent.tgid}`);
+}
+
+/** signal_pending(). */
+export const signal_pending = (task: Task): boolean => task.sigPending;
+
+/** True for SIGKILL and SIGSTOP. */
+export const isKernelOnly = (sig: number): boolean => sig === SIGKILL || sig === SIGSTOP;
