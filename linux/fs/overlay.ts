@@ -71,7 +71,8 @@ export class OverlayDirInode extends Inode {
     const upperNames = this.upperPath === undefined ? [] : (files.readdir(this.upperPath) ?? []);
     const whiteouts = new Set(upperNames.filter((n) => n.startsWith(WHITEOUT_PREFIX)).map((n) => n.slice(4)));
     const opaque = upperNames.includes(OPAQUE_MARK);
-    const lowerNames = this.lowerPath === undefined || opaque ? [] : (files.readdir(this.lowerPath) ?? []);
+    const lowerNames =
+      this.lowerPath === undefined || opaque ? [] : (files.readdir(this.lowerPath === '' ? '/' : this.lowerPath) ?? []);
     for (const name of lowerNames) {
       if (whiteouts.has(name)) continue;
       entries.set(name, { hostPath: `${this.lowerPath}/${name}`, lowerPath: undefined, fromUpper: false });

@@ -14,7 +14,7 @@ import {
   O_TRUNC,
 } from '../abi/fcntl.ts';
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
-import { OVERLAYFS_SUPER_MAGIC, PIPEFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC } from '../abi/statfs.ts';
+import { OVERLAYFS_SUPER_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC } from '../abi/statfs.ts';
 import type { Task } from '../task/task.ts';
 import { AbsentDeviceInode, devtmpfs } from './char-devices.ts';
 import { Dentry } from './dentry.ts';
@@ -29,6 +29,7 @@ import { RandomPool } from './random.ts';
 import { RegularInode } from './regular.ts';
 import { type FsKernel, SuperBlock, unboundKernel } from './super-block.ts';
 import { MemoryDirInode } from './tmpfs.ts';
+import type { UnixSocketInode } from './unix-socket.ts';
 import { flushFile, syncUpper } from './upper.ts';
 
 export interface VfsOptions {
@@ -54,6 +55,9 @@ export class Vfs {
   readonly pipefs: SuperBlock;
   /** The tmpfs of memfds and shared anonymous memory. */
   readonly shm: SuperBlock;
+  readonly sockfs: SuperBlock;
+  /** Bound sockets: abstract names in hex, and `ino:DEV:INO` of names in a directory. */
+  readonly unixSockets = new Map<string, UnixSocketInode>();
   readonly random: RandomPool;
   readonly streams = new Map<number, HostStreamInode>();
 
@@ -63,6 +67,7 @@ export class Vfs {
     this.upper = options.upper;
     this.random = new RandomPool(options.seed ?? 0n);
     this.pipefs = this.superBlock(8, PIPEFS_MAGIC, 'pipefs', 4096);
+    this.sockfs = this.superBlock(7, SOCKFS_MAGIC, 'sockfs', 8192);
     this.shm = this.superBlock(5, TMPFS_MAGIC, 'tmpfs', 1024);
     this.anon = this.superBlock(9, TMPFS_MAGIC, 'anon_inodefs', 1024);
     const overlay = this.superBlock(0x15, OVERLAYFS_SUPER_MAGIC, 'overlay', 0x70000000);

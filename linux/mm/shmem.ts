@@ -6,7 +6,7 @@ import type { Task } from '../task/task.ts';
 
 /** shmem_zero_setup(), mm/shmem.c: the file of a shared anonymous mapping. */
 export function shmem_zero_setup(task: Task, size: number): File | number {
-  const inode = new RegularInode(task.kernel.vfs.anon, 0o777);
+  const inode = new RegularInode(task.kernel.vfs.shm, 0o777);
   inode.nlink = 0;
   const error = inode.truncate(size);
   if (error < 0) return error;
