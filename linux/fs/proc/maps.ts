@@ -1,6 +1,7 @@
 import { major, minor } from '../../abi/stat.ts';
 import type { Mm } from '../../mm/mm.ts';
 import {
+  shownStart,
   VM_ACCOUNT,
   VM_DONTCOPY,
   VM_DONTDUMP,
@@ -53,8 +54,9 @@ export function mapsLine(mm: Mm, vma: Vma): string {
   const stat = vma.file instanceof File ? vma.file.inode.stat() : undefined;
   const dev = stat?.dev ?? 0n;
   const offset = vma.file === undefined ? 0 : vma.pgoff * 4096;
+  const start = shownStart(vma, mm.vmas[mm.vmaIndex(vma.start) - 1]);
   const line =
-    `${hex(vma.start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ` +
+    `${hex(start, 8)}-${hex(vma.end, 8)} ${rights} ${hex(offset, 8)} ` +
     `${hex(major(dev), 2)}:${hex(minor(dev), 2)} ${stat?.ino ?? 0} `;
   const name = vmaName(mm, vma);
   return name === '' ? `${line}\n` : `${line.padEnd(NAME_COLUMN)} ${name}\n`;
