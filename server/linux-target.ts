@@ -35,6 +35,10 @@ const INTERRUPT_SLICES = 3;
 export interface LinuxTargetOptions {
   /** The program file of a process that has none of its own yet: one under restore. */
   readonly program?: (pid: number) => string | undefined;
+  /** An ELF file with symbols for code that no mapping of a file shows, and where its address 0 lies: the restorer blob. */
+  readonly symbols?: (pid: number) => { readonly path: string; readonly offset: number } | undefined;
+  /** The machine waits for the outside: input may be fetched. */
+  readonly wantInput?: () => void;
 }
 
 const refOf = (task: Task): ThreadRef => ({ pid: task.tgid, tid: task.pid });
@@ -283,6 +287,7 @@ export class LinuxTarget implements Target {
     if (moving.every((task) => task.state === 'stopped')) {
       return this.#stopAt({ kind: 'signal', thread: refOf(first), signal: SIGSTOP });
     }
+    this.#options.wantInput?.();
     return 'idle';
   }
 
@@ -413,7 +418,7 @@ export class LinuxTarget implements Target {
     if (!mm) return [];
     const { savedAuxv } = mm;
     const view = new DataView(savedAuxv.buffer, savedAuxv.byteOffset, savedAuxv.byteLength);
-    const size = mm.abi === '64' ? 8 : 4;
+    const size = this.programBits(pid) / 8;
     const word = (at: number): bigint => (size === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
     const entries: (readonly [bigint, bigint])[] = [];
     for (let at = 0; at + 2 * size <= savedAuxv.length; at += 2 * size) {
@@ -425,12 +430,12 @@ export class LinuxTarget implements Target {
   }
 
   execFile(pid: number): string | undefined {
-    return this.#options.program?.(pid) ?? this.leader(pid)?.mm.exeFile?.path;
+    return this.leader(pid)?.mm.exeFile?.path ?? this.#options.program?.(pid);
   }
 
   libraries(pid: number): LibraryList | undefined {
     const mm = this.leader(pid)?.mm;
-    return mm && readLibraries(mm, mm.binfmt === 'elf32' ? 32 : 64, this.auxv(pid));
+    return mm && readLibraries(mm, this.programBits(pid), this.auxv(pid));
   }
 
   siginfo(thread: ThreadRef, bits: Bits): Uint8Array | undefined {
@@ -510,6 +515,8 @@ export class LinuxTarget implements Target {
   }
 
   monitor(line: string, thread: ThreadRef | undefined): string {
-    return runMonitor({ kernel: this.kernel, task: thread && this.task(thread) }, line);
+    const { kernel } = this;
+    const symbols = thread && this.#options.symbols?.(thread.pid);
+    return runMonitor({ kernel, task: thread && this.task(thread), symbols }, line);
   }
 }

@@ -5,7 +5,7 @@ import type { Task } from '../../linux/task/task.ts';
 import { getUserReg, STATE_SIZE, setUserReg, type UserReg, XSAVE_OFFSET, XSAVE_SIZE } from '../registers/state.ts';
 
 /** x87, SSE, AVX. */
-const XFEATURES = 7n;
+const XFEATURES = 7;
 
 const GENERAL = [
   'rax',

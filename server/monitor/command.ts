@@ -10,6 +10,8 @@ export interface MonitorContext {
   readonly kernel: Kernel;
   /** The thread that gdb has selected. */
   readonly task: Task | undefined;
+  /** Symbols of the restorer blob, if the process came by a restore. */
+  readonly symbols: { readonly path: string; readonly offset: number } | undefined;
 }
 
 export interface MonitorCommand {

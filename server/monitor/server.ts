@@ -1,4 +1,4 @@
-/** How the server behaves towards gdb: cs-switch. */
+/** How the server behaves towards gdb: cs-switch symbols. */
 import type { MonitorCommand, MonitorContext } from './command.ts';
 
 const MODES = {
@@ -24,5 +24,14 @@ export const SERVER_COMMANDS: readonly MonitorCommand[] = [
     usage: '[stop|exec|silent]',
     help: 'what happens when CS changes during continue',
     run: csSwitch,
+  },
+  {
+    name: 'symbols',
+    usage: '',
+    help: "the gdb command that reads the restorer blob's symbols",
+    run: ({ symbols }) =>
+      symbols
+        ? `add-symbol-file ${symbols.path} -o 0x${symbols.offset.toString(16)}\n`
+        : 'no restorer blob in this process\n',
   },
 ];
