@@ -8,6 +8,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../linux/abi/mman.ts';
+import { SIGSTOP } from '../../linux/abi/signal.ts';
 import { start_thread } from '../../linux/exec/start-thread.ts';
 import type { File } from '../../linux/fs/file.ts';
 import type { Kernel } from '../../linux/kernel.ts';
@@ -83,9 +84,12 @@ export function prepareProcess(preparation: Preparation): void {
   start_thread(task, layout.text + blob.entry, layout.stacks + STACK_SIZE);
   task.regs.rdi = args;
   warn(kernel, image);
-  if (core.tc?.task_state === TASK_STOPPED) {
-    kernel.log.debug({ pid: entry.pid }, 'the task was stopped at the dump');
-  }
+  task.group.restorer = {
+    start: layout.text,
+    size: layout.args - layout.text,
+    threads: entry.threads.length,
+    signal: core.tc?.task_state === TASK_STOPPED ? SIGSTOP : 0,
+  };
 }
 
 const placesOf = (layout: Layout, frames: readonly number[]) => ({

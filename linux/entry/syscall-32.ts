@@ -4,6 +4,7 @@
  */
 
 import { sys32_rt_sigreturn, sys32_sigreturn } from '../signal/frame-ia32.ts';
+import { leavingRestorer } from '../signal/restorer-exit.ts';
 import {
   sys_capget,
   sys_capset,
@@ -465,7 +466,7 @@ export const syscalls32 = [
   row(170, 'setresgid', ['uint', 'uint', 'uint'], sys_setresgid16),
   row(171, 'getresgid', ['ptr', 'ptr', 'ptr'], sys_getresgid16),
   row(172, 'prctl', ['int', 'ptr', 'ptr', 'ptr', 'ptr', 'ptr'], sys_prctl),
-  row(173, 'rt_sigreturn', [], sys32_rt_sigreturn),
+  row(173, 'rt_sigreturn', [], leavingRestorer(sys32_rt_sigreturn)),
   row(174, 'rt_sigaction', ['sig', 'ptr', 'ptr', 'size'], sys_rt_sigaction),
   row(175, 'rt_sigprocmask', ['int', 'ptr', 'ptr', 'size'], sys_rt_sigprocmask),
   row(176, 'rt_sigpending', ['ptr', 'size'], sys_rt_sigpending),

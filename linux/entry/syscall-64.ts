@@ -4,6 +4,7 @@
  */
 
 import { sys_rt_sigreturn, sys32_x32_rt_sigreturn } from '../signal/frame-64.ts';
+import { leavingRestorer } from '../signal/restorer-exit.ts';
 import {
   sys_capget,
   sys_capset,
@@ -265,7 +266,7 @@ export const syscalls64 = [
   row(12, 'brk', ['ptr'], sys_brk),
   row(13, 'rt_sigaction', ['sig', 'ptr', 'ptr', 'size'], sys_rt_sigaction),
   row(14, 'rt_sigprocmask', ['int', 'ptr', 'ptr', 'size'], sys_rt_sigprocmask),
-  row(15, 'rt_sigreturn', [], sys_rt_sigreturn),
+  row(15, 'rt_sigreturn', [], leavingRestorer(sys_rt_sigreturn)),
   row(16, 'ioctl', ['fd', 'uint', 'ptr'], sys_ioctl),
   row(17, 'pread64', ['fd', 'ptr', 'size', 'off'], sys_pread64),
   row(18, 'pwrite64', ['fd', 'ptr', 'size', 'off'], sys_pwrite64),

@@ -1,4 +1,5 @@
 /** `struct signal_struct`, include/linux/sched.h: what the threads of a process share besides memory and files. */
+import type { RestorerExit } from '../signal/restorer-exit.ts';
 import { makePending, type SigPending } from '../signal/sighand.ts';
 import type { Task } from './task.ts';
 
@@ -73,6 +74,8 @@ export class ThreadGroup {
   isChildSubreaper = false;
   hasChildSubreaper = false;
   oomScoreAdj = 0;
+  /** The process is being restored from an image. */
+  restorer: RestorerExit | undefined;
 
   constructor(tgid: number, leader: Task, pgrp: number, session: number, rlimits: Rlimit[]) {
     this.tgid = tgid;
