@@ -1,7 +1,8 @@
 /** Moves of vectors and their parts (Intel SDM vol. 2: MOVAPS to MOVUPS, MOVD, MOVQ, MOVNT*, MOVMSK*, PMOVMSKB, LDDQU). */
 import { type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
 import { i8x16, i32x4, i64x2, lowDouble, lowQuad } from '../ir/vector.ts';
-import { type Lower, op, type Row, type RowOptions, sse } from './row.ts';
+import { Segment, segmentBaseOffset } from '../state.ts';
+import { helper, type Lower, op, type Row, type RowOptions, sse } from './row.ts';
 import { each1, joined, lanesOf, vex, writeLanes } from './simd-forms.ts';
 
 const copy: Lower = (c) => writeLanes(c, 0, lanesOf(c, 1));
@@ -86,28 +87,23 @@ const fromVector: Lower = (c) => {
 };
 const lowQuadCopy: Lower = (c) => c.writeVector(0, c.let(lowQuad(i64x2.extract(c.readVector(1), 0))));
 
-/** MASKMOVDQU, MASKMOVQ: the bytes whose mask is negative, at DS:rDI; no byte, no access. */
-function maskedStore(count: 8 | 16): Lower {
-  return (c) => {
-    const address = c.let(c.address(2));
-    const source = count === 16 ? c.readVector(0) : c.let(lowQuad(c.read(0) as I64));
-    const mask = count === 16 ? c.readVector(1) : c.let(lowQuad(c.read(1) as I64));
-    const bits = c.let(i32.and(i8x16.bitmask(mask), count === 16 ? 0xffff : 0xff));
-    const at = c.variable<'i32'>(i32.const(0));
-    const byteOf = (i: I32): I32 => i8x16.extract_u(i8x16.swizzle(source, i8x16.splat(i)), 0) as I32;
-    const chosen = (i: I32): I32 => i32.and(i32.shr_u(bits, i), 1);
-    const each = (body: () => void): void => {
-      at.set(i32.const(0));
-      c.loop((again) => {
-        c.if(chosen(at.value), body);
-        at.set(i32.add(at.value, 1));
-        again(i32.lt_u(at.value, count));
-      });
-    };
-    each(() => c.probe(c.let(i64.add(address, i64.extend_u(at.value))), 1));
-    each(() => c.store(8, c.let(i64.add(address, i64.extend_u(at.value))), c.let(byteOf(at.value))));
-  };
-}
+/** MASKMOVDQU, MASKMOVQ: the bytes whose mask is negative, at DS:rDI; every byte is checked before the first is stored. */
+const maskedStore = (count: 8 | 16): Lower =>
+  helper((h) => {
+    const { view } = h;
+    const segment = h.segment <= 5 ? h.segment : Segment.DS;
+    const base = view.getBigUint64(segmentBaseOffset(segment), true);
+    const address = (i: number): bigint => ((h.register(7) + BigInt(i)) & (h.long ? h.addressMask : MASK32)) + base;
+    const chosen: number[] = [];
+    for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
+    for (const i of chosen) h.probe(address(i), 1);
+    for (const i of chosen) h.store(8, address(i), BigInt(view.getUint8(h.slot(0) + i)));
+    if (count === 8) {
+      h.set('fsw', h.get('fsw') & ~0x3800);
+      h.set('ftw', 0xff);
+    }
+  });
+const MASK32 = 0xffffffffn;
 
 export const simdMoveRows: readonly Row[] = [
   ...whole('movups', 'NP 0F 10', 'NP 0F 11', { align: 'never' }),
@@ -123,6 +119,9 @@ export const simdMoveRows: readonly Row[] = [
   ...sse('movntdqa', '66 0F38 2A /r', 'Vx Mx', copy, { align: 'always' }),
   op('movntq', 'NP 0F E7 /r', 'Mq Pq', (c) => c.write(0, c.read(1))),
   op('movnti', 'NP 0F C3 /r', 'My Gy', (c) => c.write(0, c.read(1))),
+
+  ...sse('maskmovdqu', '66 0F F7 /r', 'Vdq Udq', maskedStore(16), { vex: '128' }),
+  op('maskmovq', 'NP 0F F7 /r', 'Pq Nq', maskedStore(8)),
 
   ...scalar('movss', 'F3', 'd'),
   ...scalar('movsd', 'F2', 'q'),

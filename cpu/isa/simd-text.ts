@@ -1,4 +1,8 @@
-/** PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (Intel SDM vol. 2, 4.1): what they compute, without operands. */
+/** PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM (Intel SDM vol. 2, 4.1). */
+import { STATUS_FLAGS } from '../flags.ts';
+import type { HelperContext } from '../interp/helper-context.ts';
+import { vectorOffset } from '../state.ts';
+import { helper, op, type Row, type RowOptions } from './row.ts';
 
 export interface TextResult {
   /** IntRes2, one bit per element. */
@@ -91,3 +95,48 @@ export function textMask(bits: number, imm: number, out: DataView): void {
     else out.setUint8(i, 0xff);
   }
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** A 16-byte vector operand. */
+function operand(h: HelperContext, i: number): DataView {
+  if (h.isMemory(i)) return viewOf(h.loadBytes(h.address(i), 16));
+  return viewOf(new Uint8Array(h.view.buffer, h.slot(i), 16));
+}
+
+function run(h: HelperContext, explicit: boolean, index: boolean): void {
+  const imm = h.imm & 255;
+  const b = operand(h, 1);
+  const a = operand(h, 0);
+  const length = (n: number): number => {
+    const value = h.register(n);
+    return explicitLength(h.size === 64 ? BigInt.asIntN(64, value) : BigInt.asIntN(32, value), imm);
+  };
+  const lengthA = explicit ? length(0) : implicitLength(a, imm);
+  const lengthB = explicit ? length(2) : implicitLength(b, imm);
+  const { bits, flags } = compareText(a, lengthA, b, lengthB, imm);
+  if (index) {
+    h.setRegister(1, 32, BigInt(textIndex(bits, imm)));
+  } else {
+    const out = vectorOffset(0);
+    textMask(bits, imm, new DataView(h.view.buffer, out, 16));
+    if (h.vex) new Uint8Array(h.view.buffer, out + 16, 16).fill(0);
+  }
+  h.rflags = (h.rflags & ~STATUS_FLAGS) | flags;
+}
+
+function text(name: string, opcode: string, explicit: boolean, index: boolean): Row[] {
+  const lower = helper((h) => run(h, explicit, index));
+  const options: RowOptions = { align: 'never' };
+  return [
+    op(name, `66 0F 3A ${opcode} /r`, 'Vdq Wdq Ib', lower, options),
+    op(`v${name}`, `VEX.128.66.0F3A.WIG ${opcode} /r`, 'Vdq Wdq Ib', lower, options),
+  ];
+}
+
+export const simdTextRows: readonly Row[] = [
+  ...text('pcmpestrm', '60', true, false),
+  ...text('pcmpestri', '61', true, true),
+  ...text('pcmpistrm', '62', false, false),
+  ...text('pcmpistri', '63', false, true),
+];

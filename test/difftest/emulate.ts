@@ -102,7 +102,7 @@ export class Emulator {
     regs.gpr.set(testCase.gpr);
     regs.rip = BigInt(testCase.rip);
     regs.rflags = BigInt(testCase.rflags | (trapFlag ? TF : 0));
-    xrstor(regs, testCase.xstate, 7n);
+    xrstor(regs, testCase.xstate, 7);
 
     let exit: Exit = cpu.step();
     for (let i = 0; i < 65536 && testCase.repeat && exit.kind === 'budget' && regs.rip === BigInt(testCase.rip); i++) {
@@ -144,7 +144,7 @@ export class Emulator {
       selectors: [regs.cs, regs.ss, regs.ds, regs.es, regs.fs, regs.gs],
       fsBase: regs.fsBase,
       gsBase: regs.gsBase,
-      xstate: xsave(regs, 7n),
+      xstate: xsave(regs, 7),
       memory,
     };
   }
