@@ -12,6 +12,11 @@ export interface FsKernel {
   readonly bootEpochNs: number | bigint;
   /** Nanoseconds since boot. */
   now(): number;
+  /** What files of /proc/sys/kernel show and set. */
+  lastPid?: number;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly options?: { readonly release?: string };
   /** Calls the handlers of the tasks that wait on this channel again. */
   wake(channel: string): void;
 }

@@ -1,6 +1,7 @@
 import { EEXIST, ELOOP, ENOTEMPTY, EPERM } from '../abi/errno.ts';
 import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import { DeviceInode } from './device-node.ts';
+import type { File } from './file.ts';
 import { compareNames } from './host-files.ts';
 import { type DirEntry, Inode, type NewInode } from './inode.ts';
 import { FifoInode } from './pipe.ts';
@@ -22,6 +23,22 @@ export class SymlinkInode extends Inode {
   }
   override readlink(): string {
     return this.target;
+  }
+}
+
+/** A file with a fixed text: of sysfs. */
+export class TextInode extends Inode {
+  readonly text: string;
+
+  constructor(sb: SuperBlock, text: string) {
+    super(sb, S_IFREG | 0o444);
+    this.text = text;
+  }
+  override get size(): number {
+    return 4096;
+  }
+  override read(_file: File, pos: number, count: number): Uint8Array {
+    return new TextEncoder().encode(this.text).subarray(pos, pos + count);
   }
 }
 

@@ -28,7 +28,7 @@ import { procfs } from './proc/proc.ts';
 import { RandomPool } from './random.ts';
 import { RegularInode } from './regular.ts';
 import { type FsKernel, SuperBlock, unboundKernel } from './super-block.ts';
-import { MemoryDirInode } from './tmpfs.ts';
+import { MemoryDirInode, TextInode } from './tmpfs.ts';
 import type { UnixSocketInode } from './unix-socket.ts';
 import { flushFile, syncUpper } from './upper.ts';
 
@@ -284,9 +284,6 @@ function sysfs(sb: SuperBlock): MemoryDirInode {
     root.add(name, new MemoryDirInode(sb));
   const system = (root.lookup('devices') as MemoryDirInode).add('system', new MemoryDirInode(sb));
   const cpu = system.add('cpu', new MemoryDirInode(sb));
-  for (const name of ['online', 'possible', 'present']) {
-    const file = cpu.add(name, new RegularInode(sb, 0o444));
-    file.content.write(0, new TextEncoder().encode('0\n'));
-  }
+  for (const name of ['online', 'possible', 'present']) cpu.add(name, new TextInode(sb, '0\n'));
   return root;
 }

@@ -7,11 +7,10 @@ import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import { CAP_SYS_ADMIN, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
+import { RELEASE, VERSION } from '../version.ts';
 import { futex_wait_restart } from './futex.ts';
 import { nanosleep_restart } from './time.ts';
 
-const RELEASE = '4.7.0-rc1';
-const VERSION = '#1 SMP Wed Jun 1 00:00:00 UTC 2016';
 const MAX_HOSTNAME = 64;
 
 /** newuname(2): PER_LINUX32 has another machine. */

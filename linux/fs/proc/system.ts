@@ -1,19 +1,11 @@
 import { EINVAL } from '../../abi/errno.ts';
+import { RELEASE, VERSION } from '../../version.ts';
 import type { Vfs } from '../vfs.ts';
 import { mounts } from './base.ts';
 import type { ProcEntry } from './entry.ts';
 
-/** utsname(), as the default kernel's uname(2) prints it. */
-export const RELEASE = '4.7.0-rc1';
-export const VERSION = '#1 SMP';
-
-/** What the files of /proc/sys/kernel change: a part of the `Kernel`. */
-interface KernelSettings {
-  lastPid?: number;
-}
-
 const PID_MAX = 32768;
-const settings = (vfs: Vfs): KernelSettings => vfs.kernel as unknown as KernelSettings;
+const release = (vfs: Vfs): string => vfs.kernel.options?.release ?? RELEASE;
 
 const seconds = (ns: number): string => {
   const hundredths = Math.floor(ns / 10_000_000);
@@ -106,11 +98,11 @@ export const rootEntries: readonly ProcEntry[] = [
   { name: 'stat', mode: 0o444, show: stat },
   { name: 'swaps', mode: 0o444, show: () => 'Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n' },
   { name: 'uptime', mode: 0o444, show: (vfs) => `${seconds(vfs.kernel.now())} 0.00\n` },
-  { name: 'version', mode: 0o444, show: () => `Linux version ${RELEASE} (compat-gdbserver) ${VERSION}\n` },
+  { name: 'version', mode: 0o444, show: (vfs) => `Linux version ${release(vfs)} (compat-gdbserver) ${VERSION}\n` },
   { name: 'mounts', mode: 0o444, show: () => mounts() },
 ];
 
-const lastPid = (vfs: Vfs): number => settings(vfs).lastPid ?? 0;
+const lastPid = (vfs: Vfs): number => vfs.kernel.lastPid ?? 0;
 
 const fixed = (name: string, text: string, mode = 0o444): ProcEntry =>
   mode === 0o444 ? { name, mode, show: () => `${text}\n` } : { name, mode, show: () => `${text}\n`, store: () => 0 };
@@ -121,8 +113,8 @@ export const sysEntries: Readonly<Record<string, readonly ProcEntry[]>> = {
     fixed('cap_last_cap', '37'),
     fixed('core_pattern', 'core', 0o644),
     fixed('core_uses_pid', '0', 0o644),
-    fixed('domainname', '(none)', 0o644),
-    fixed('hostname', 'compat', 0o644),
+    { name: 'domainname', mode: 0o644, show: (vfs) => `${vfs.kernel.domainname ?? '(none)'}\n` },
+    { name: 'hostname', mode: 0o644, show: (vfs) => `${vfs.kernel.hostname ?? 'localhost'}\n` },
     fixed('ngroups_max', '65536'),
     {
       name: 'ns_last_pid',
@@ -131,11 +123,11 @@ export const sysEntries: Readonly<Record<string, readonly ProcEntry[]>> = {
       store: (vfs, _task, text) => {
         const value = Number(text);
         if (!Number.isInteger(value) || value < 0 || value > PID_MAX) return -EINVAL;
-        settings(vfs).lastPid = value;
+        vfs.kernel.lastPid = value;
         return 0;
       },
     },
-    fixed('osrelease', RELEASE),
+    { name: 'osrelease', mode: 0o444, show: (vfs) => `${release(vfs)}\n` },
     fixed('ostype', 'Linux'),
     fixed('pid_max', String(PID_MAX), 0o644),
     fixed('randomize_va_space', '0', 0o644),
