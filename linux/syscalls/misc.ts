@@ -9,6 +9,7 @@ import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
 import { RELEASE, VERSION } from '../version.ts';
 import { futex_wait_restart } from './futex.ts';
+import { do_restart_poll } from './poll.ts';
 import { nanosleep_restart } from './time.ts';
 
 const MAX_HOSTNAME = 64;
@@ -99,8 +100,8 @@ export function sys_restart_syscall(task: Task): SysResult {
     case 'futex':
       return futex_wait_restart(task);
     case 'poll':
+      return do_restart_poll(task);
     case 'none':
-      // Not modelled: poll() starts again by its own number.
       return -EINTR;
   }
 }
