@@ -9,9 +9,9 @@ import { Kernel } from '../../linux/kernel.ts';
 import { PatchError } from '../../linux/patches/patch.ts';
 import { bootOps, defaultKernel, kernels } from '../../linux/patches/series.ts';
 import { type CpuVendor, type VdsoConfig, vdsoFromFile, vdsoShipped } from '../../linux/vdso/config.ts';
-import { hostIo, writeAll } from '../host-io.ts';
 import { DEFAULT_ADDRESS, type ListenAddress, parseListen } from '../listen.ts';
 import { Failure, hostError } from './failure.ts';
+import { hostIo, writeAll } from './host-io.ts';
 
 export interface MachineOptions {
   readonly listen: ListenAddress;

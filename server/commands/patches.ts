@@ -1,8 +1,8 @@
 /** `patches`: kernels and patches, one line each. */
 import type { Command } from 'commander';
 import { defaultKernel, kernels } from '../../linux/patches/series.ts';
-import { writeAll } from '../host-io.ts';
 import { table } from '../monitor/table.ts';
+import { writeAll } from './host-io.ts';
 
 export function patchesCommand(command: Command, done: (status: number) => void): void {
   command.description('list kernels and patches').action(() => {

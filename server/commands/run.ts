@@ -1,12 +1,12 @@
 /** A machine with its first task: run to the end, or serve gdb. */
 import type { Logger } from 'pino';
 import type { Kernel } from '../../linux/kernel.ts';
-import { InputPump, writeAll } from '../host-io.ts';
 import { LinuxTarget, type LinuxTargetOptions } from '../linux-target.ts';
 import type { ListenAddress } from '../listen.ts';
 import { serve } from '../server.ts';
 import { Session } from '../session.ts';
 import { Failure } from './failure.ts';
+import { InputPump, writeAll } from './host-io.ts';
 import type { MachineOptions } from './machine.ts';
 
 const SLICE = 50_000_000;

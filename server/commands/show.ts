@@ -1,8 +1,8 @@
 /** `show IMAGES-DIR | FILE.img`: images as JSON, as crit does. */
 import type { Command } from 'commander';
 import { showImage } from '../../criu/show.ts';
-import { writeAll } from '../host-io.ts';
 import { hostError } from './failure.ts';
+import { writeAll } from './host-io.ts';
 
 export function showCommand(command: Command, done: (status: number) => void): void {
   command

@@ -7,7 +7,15 @@ import type { StopReport } from '../target.ts';
 import { PACKET_SIZE, type PacketRow, type Reply } from './packet.ts';
 
 /** Features that belong to stop replies, not to a packet. */
-const STOP_FEATURES = ['multiprocess+', 'fork-events+', 'vfork-events+', 'exec-events+', 'swbreak+', 'hwbreak+'];
+const STOP_FEATURES = [
+  'multiprocess+',
+  'no-resumed+',
+  'fork-events+',
+  'vfork-events+',
+  'exec-events+',
+  'swbreak+',
+  'hwbreak+',
+];
 
 /** Takes note of what the client can, and answers with what the rows can. */
 export function supported(rows: readonly PacketRow[]): PacketRow {

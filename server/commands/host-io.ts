@@ -1,9 +1,9 @@
 /** The host's descriptors as the guest's standard streams. */
 import { fstatSync, readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { EIO, EPIPE } from '../linux/abi/errno.ts';
-import type { HostIo } from '../linux/fs/host-stream.ts';
-import type { Vfs } from '../linux/fs/vfs.ts';
+import { EIO, EPIPE } from '../../linux/abi/errno.ts';
+import type { HostIo } from '../../linux/fs/host-stream.ts';
+import type { Vfs } from '../../linux/fs/vfs.ts';
 
 const pause = (milliseconds: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
