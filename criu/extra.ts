@@ -54,7 +54,8 @@ export function readExtra(
       if (!first) {
         return piece(count('len'), 'bytes of the chunk');
       }
-      if (entry['chunks'] === true) {
+      const { chunks } = entry;
+      if (chunks === true) {
         return undefined;
       }
       const bytes = reader.rest();

@@ -8,6 +8,7 @@ import { fdinfo_entry, file_entry, type pipe_data_entry } from './proto/files.ts
 import type { Decoded, MessageType } from './proto/message.ts';
 import { memfd_inode_entry, mm_entry } from './proto/mm.ts';
 import { fs_entry, inventory_entry, pstree_entry, timens_entry } from './proto/process.ts';
+import { VMA_AREA_VSYSCALL } from './proto/show.ts';
 
 export type CoreEntry = Decoded<typeof core_entry>;
 export type MmEntry = Decoded<typeof mm_entry>;
@@ -26,6 +27,11 @@ export interface PipeData {
   readonly bytes: Uint8Array;
 }
 
+const TASK_SIZE = 0x7fff_ffff_f000n;
+/** /proc/sys/fs/nr_open */
+const MAX_FDS = 1024 * 1024;
+/** PID_MAX_LIMIT */
+const MAX_PID = 4 * 1024 * 1024;
 /** CRTOOLS_IMAGES_V1 and V1_1, criu/include/magic.h. */
 const IMAGE_VERSIONS: readonly number[] = [1, 2];
 
@@ -71,8 +77,19 @@ export class ImageDir {
     return core;
   }
 
+  /** The address space, its mappings in ascending order. */
   mm(pid: number): MmEntry {
-    return this.one(`mm-${pid}.img`, mm_entry);
+    const name = `mm-${pid}.img`;
+    const mm = this.one(name, mm_entry);
+    let last = 0n;
+    for (const { start, end, status } of mm.vmas) {
+      const vsyscall = (status & VMA_AREA_VSYSCALL) !== 0;
+      if (start >= end || (start | end) % 4096n !== 0n || start < last || (end > TASK_SIZE && !vsyscall)) {
+        this.fail(name, `mapping ${start.toString(16)}-${end.toString(16)} is no range of pages above the one before`);
+      }
+      last = end;
+    }
+    return mm;
   }
 
   ids(pid: number): IdsEntry {
@@ -85,7 +102,14 @@ export class ImageDir {
 
   /** The descriptors of the tasks that share the table `filesId`. */
   fdinfo(filesId: number): FdinfoEntry[] {
-    return this.all(`fdinfo-${filesId}.img`, fdinfo_entry);
+    const name = `fdinfo-${filesId}.img`;
+    const entries = this.all(name, fdinfo_entry);
+    entries.forEach(({ fd }, index) => {
+      if (fd >= MAX_FDS) {
+        this.fail(name, `descriptor ${fd}, expected less than ${MAX_FDS}`, index);
+      }
+    });
+    return entries;
   }
 
   /** All open files, by id. */
@@ -121,6 +145,11 @@ export class ImageDir {
     return readPagemap(this, `pagemap-shmem-${shmid}.img`);
   }
 
+  /** Complains about an entry of an image. */
+  fail(name: string, message: string, index = 0): never {
+    throw new ImageError(this.file(name), this.entries(name)[index]?.offset, message);
+  }
+
   /** All entries of an image whose entries are of one type. */
   all<M extends MessageType>(name: string, type: M): Decoded<M>[] {
     return this.entries(name).map((entry) => this.typed(name, entry, type));
@@ -154,18 +183,17 @@ export class ImageDir {
 
   private checkTree(): void {
     const known = new Set<number>();
-    for (const [index, entry] of this.tree.entries()) {
-      const offset = this.entries('pstree.img')[index]?.offset;
-      const fail = (message: string): never => {
-        throw new ImageError(this.file('pstree.img'), offset, message);
-      };
-      if (known.has(entry.pid)) {
-        fail(`pid ${entry.pid} for the second time`);
+    for (const [index, { pid, ppid, threads }] of this.tree.entries()) {
+      if ([pid, ...threads.slice(1)].some((each) => each <= 0 || each >= MAX_PID)) {
+        this.fail('pstree.img', `pid ${pid} or one of its threads is out of range`, index);
       }
-      if (index === 0 ? entry.ppid !== 0 : !known.has(entry.ppid)) {
-        fail(`the parent ${entry.ppid} of ${entry.pid} does not stand before it`);
+      if (known.has(pid)) {
+        this.fail('pstree.img', `pid ${pid} for the second time`, index);
       }
-      known.add(entry.pid);
+      if (index === 0 ? ppid !== 0 : !known.has(ppid)) {
+        this.fail('pstree.img', `the parent ${ppid} of ${pid} does not stand before it`, index);
+      }
+      known.add(pid);
     }
     if (known.size === 0) {
       throw new ImageError(this.file('pstree.img'), undefined, 'no task in the tree');

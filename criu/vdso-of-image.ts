@@ -5,6 +5,8 @@ import { ImageError } from './image-error.ts';
 import { readPages } from './pagemap.ts';
 import { TASK_DEAD, TASK_ZOMBIE, VMA_AREA_VDSO, VMA_AREA_VVAR } from './proto/show.ts';
 
+const MAX_VDSO = 0x10_0000n;
+
 /** The vDSO of a dumped process: its place, its bytes, and the vvar before or after it. */
 export interface DumpedVdso {
   readonly address: number;
@@ -22,11 +24,13 @@ export function dumpedVdso(dir: ImageDir, pid: number, vmas: readonly VmaEntry[]
     return undefined;
   }
   const address = Number(vdso.start);
+  if (vdso.end - vdso.start > MAX_VDSO) {
+    dir.fail(`mm-${pid}.img`, `a vDSO of ${vdso.end - vdso.start} bytes at 0x${vdso.start.toString(16)}`);
+  }
   const bytes = readPages(dir.pages(pid), address, Number(vdso.end - vdso.start));
   const header = readElfHeader(bytes);
   if (header === undefined) {
-    const at = `0x${vdso.start.toString(16)}`;
-    throw new ImageError(dir.file(`mm-${pid}.img`), undefined, `the vDSO at ${at} is no ELF image`);
+    return dir.fail(`mm-${pid}.img`, `the vDSO at 0x${vdso.start.toString(16)} is no ELF image`);
   }
   return {
     address,

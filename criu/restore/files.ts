@@ -1,3 +1,4 @@
+import * as errno from '../../linux/abi/errno.ts';
 import { O_ACCMODE, O_DIRECTORY, O_WRONLY } from '../../linux/abi/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../../linux/abi/stat.ts';
 import { alloc_file, type File, fput, get_file } from '../../linux/fs/file.ts';
@@ -26,7 +27,8 @@ export class RestoredFiles {
     this.inherit = inherit;
     this.entries = dir.files();
     for (const { offset, message } of dir.entries('files.img')) {
-      this.offsets.set(Number(message['id']), offset);
+      const { id } = message;
+      this.offsets.set(Number(id), offset);
     }
   }
 
@@ -115,7 +117,7 @@ export class RestoredFiles {
     const directory = reg?.mode !== undefined && (reg.mode & S_IFMT) === S_IFDIR;
     const file = this.kernel.vfs.openAs(undefined, name, (flags & ~O_CREATION) | (directory ? O_DIRECTORY : 0));
     if (typeof file === 'number') {
-      return this.fail(entry.id, `File ${name} cannot be opened: errno ${-file}`);
+      return this.fail(entry.id, `File ${name} cannot be opened in the guest's root directory: ${errnoName(-file)}`);
     }
     if (reg?.size !== undefined && file.inode.isReg() && BigInt(file.inode.size) !== reg.size) {
       return this.fail(entry.id, `File ${name} has bad size ${file.inode.size} (expect ${reg.size})`);
@@ -149,6 +151,13 @@ export class RestoredFiles {
     fput(write);
     return this.open.get(id) ?? this.fail(id, 'a pipe without this end');
   }
+}
+
+/** `ENOENT` for 2. */
+function errnoName(value: number): string {
+  return (
+    Object.entries(errno).find(([name, number]) => number === value && name.startsWith('E'))?.[0] ?? `errno ${value}`
+  );
 }
 
 function typeName(entry: FileEntry): string {

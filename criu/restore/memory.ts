@@ -1,7 +1,6 @@
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED } from '../../linux/abi/mman.ts';
 import type { File } from '../../linux/fs/file.ts';
 import type { ImageDir, MmEntry, VmaEntry } from '../image-dir.ts';
-import { ImageError } from '../image-error.ts';
 import {
   flagText,
   mmapStatus,
@@ -55,16 +54,13 @@ export function planVmas(dir: ImageDir, pid: number, mm: MmEntry, files: Restore
 }
 
 function checkVma(dir: ImageDir, pid: number, vma: VmaEntry): void {
-  const fail = (message: string): never => {
-    const range = `${vma.start.toString(16)}-${vma.end.toString(16)}`;
-    throw new ImageError(dir.file(`mm-${pid}.img`), undefined, `mapping ${range}: ${message}`);
-  };
-  if (vma.start >= vma.end || (vma.start | vma.end) % 4096n !== 0n || vma.end > 1n << 47n) {
-    fail('not a range of pages');
-  }
   const kinds = VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_PRIVATE;
   if ((vma.status & VMA_AREA_REGULAR) === 0 || (vma.status & kinds) === 0) {
-    fail(`memory of the kind ${flagText(mmapStatus, vma.status)} is not restored`);
+    const range = `${vma.start.toString(16)}-${vma.end.toString(16)}`;
+    dir.fail(
+      `mm-${pid}.img`,
+      `mapping ${range}: memory of the kind ${flagText(mmapStatus, vma.status)} is not restored`,
+    );
   }
 }
 

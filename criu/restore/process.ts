@@ -64,10 +64,9 @@ export function prepareProcess(preparation: Preparation): void {
     park: machine === undefined ? 0 : machine.size - machine.symVvarStart,
   };
   const taken = [...task.mm.vmas, ...image.mm.vmas.map((vma) => ({ start: Number(vma.start), end: Number(vma.end) }))];
-  const layout = findLayout(sizes, taken, image.compat ? LIMIT_32 : task.mm.taskSize);
-  if (layout === undefined) {
-    throw new ImageError(dir.file(`mm-${entry.pid}.img`), undefined, 'no hole for the restorer in this address space');
-  }
+  const layout =
+    findLayout(sizes, taken, image.compat ? LIMIT_32 : task.mm.taskSize) ??
+    dir.fail(`mm-${entry.pid}.img`, 'no hole for the restorer in this address space');
   mapArea(task, layout.text, layout.frames, PROT_READ | PROT_EXEC);
   mapArea(task, layout.frames, layout.end, PROT_READ | PROT_WRITE);
   poke(task, layout.text, blob.image);
@@ -114,6 +113,9 @@ function measureArgs(image: ProcessImage, descriptors: Descriptors): number {
 /** What the images say of the process, checked. */
 function readProcess({ dir, entry, core, files, kernel, options }: Preparation): ProcessImage {
   const mm = dir.mm(entry.pid);
+  if (entry.threads[0] !== entry.pid) {
+    dir.fail('pstree.img', `the first thread of ${entry.pid} is ${entry.threads[0] ?? 'missing'}, expected itself`);
+  }
   const threads = entry.threads.map((tid, index) => {
     const own = index === 0 ? core : dir.core(tid);
     return { tid, core: own, state: readThread(dir, tid, own, index === 0) };
@@ -121,7 +123,7 @@ function readProcess({ dir, entry, core, files, kernel, options }: Preparation):
   const compat = isCompat(core);
   const other = threads.find((thread) => isCompat(thread.core) !== compat);
   if (other !== undefined) {
-    throw new ImageError(dir.file(`core-${other.tid}.img`), undefined, 'a thread in another mode than its leader');
+    return dir.fail(`core-${other.tid}.img`, 'a thread in another mode than its leader');
   }
   const pages = dir.pages(entry.pid);
   const dumped = dumpedVdso(dir, entry.pid, mm.vmas);
@@ -129,7 +131,7 @@ function readProcess({ dir, entry, core, files, kernel, options }: Preparation):
   const vdso =
     dumped === undefined || machine === undefined ? undefined : planVdso(dumped, machine, options.vdsoProxy ?? false);
   if (typeof vdso === 'string') {
-    throw new ImageError(dir.file(`mm-${entry.pid}.img`), undefined, `the dumped vDSO: ${vdso}`);
+    return dir.fail(`mm-${entry.pid}.img`, `the dumped vDSO: ${vdso}`);
   }
   return {
     pid: entry.pid,
@@ -150,9 +152,7 @@ const isCompat = (core: CoreEntry): boolean =>
   (core.thread_info?.gpregs.mode ?? user_x86_regs_mode.values.NATIVE) === user_x86_regs_mode.values.COMPAT;
 
 function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean): ThreadState {
-  const fail = (message: string): never => {
-    throw new ImageError(dir.file(`core-${tid}.img`), undefined, message);
-  };
+  const fail = (message: string): never => dir.fail(`core-${tid}.img`, message);
   const info = core.thread_info ?? fail('no registers (thread_info)');
   const thread = core.thread_core ?? fail('no thread_core');
   if (leader && core.tc === undefined) {
@@ -161,6 +161,7 @@ function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean
   if ((thread.seccomp_mode ?? 0) !== 0) {
     fail('seccomp, which this machine has not');
   }
+  checkCore(core, fail);
   const xsave = xsaveImage(info.fpregs);
   if (typeof xsave === 'string') {
     return fail(`${xsave}, which this machine has not`);
@@ -175,6 +176,29 @@ function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean
       flags: thread.sas?.ss_flags ?? 2,
     },
   };
+}
+
+/** Lists whose length the format fixes, and numbers that would be taken for something else. */
+function checkCore(core: CoreEntry, fail: (message: string) => never): void {
+  const { tc, thread_info: info, thread_core: thread } = core;
+  const length = (what: string, list: ArrayLike<unknown> | undefined, ...allowed: number[]): void => {
+    if (list !== undefined && !allowed.includes(list.length)) {
+      fail(`${list.length} elements of ${what}, expected ${allowed.at(-1)}`);
+    }
+  };
+  length('st_space', info?.fpregs.st_space, 32);
+  length('xmm_space', info?.fpregs.xmm_space, 64);
+  length('ymmh_space', info?.fpregs.xsave?.ymmh_space, 0, 64);
+  length('sigactions', tc?.sigactions, 62);
+  length('rlimits', tc?.rlimits?.rlimits, 0, 16);
+  for (const { siginfo } of [...(tc?.signals_s?.signals ?? []), ...(thread?.signals_p?.signals ?? [])]) {
+    length('siginfo', siginfo, 128);
+  }
+  for (const slot of info?.tls ?? []) {
+    if (slot.entry_number < 12 || slot.entry_number > 14) {
+      fail(`TLS slot ${slot.entry_number}, expected 12, 13 or 14`);
+    }
+  }
 }
 
 /** The files that the blob needs, at descriptors that it closes. */

@@ -43,7 +43,7 @@ export function restore(kernel: Kernel, path: string, options: RestoreOptions = 
       continue;
     }
     if (state !== TASK_ALIVE && state !== TASK_STOPPED) {
-      throw new ImageError(dir.file(`core-${entry.pid}.img`), undefined, `task state ${state}, expected 1, 3 or 6`);
+      dir.fail(`core-${entry.pid}.img`, `task state ${state}, expected 1, 3 or 6`);
     }
     const ids = dir.ids(entry.pid);
     task.files = tables.get(ids.files_id)?.share() ?? new FilesStruct();
@@ -64,7 +64,7 @@ export function restore(kernel: Kernel, path: string, options: RestoreOptions = 
 /** clone3(set_tid) and setsid(), setpgid(): a process with the image's numbers and CRIU's rights. */
 function createTask(kernel: Kernel, dir: ImageDir, entry: PstreeEntry, core: CoreEntry): Task {
   if (kernel.tasks.has(entry.pid)) {
-    throw new ImageError(dir.file('pstree.img'), undefined, `the pid ${entry.pid} is in use`);
+    dir.fail('pstree.img', `the pid ${entry.pid} is in use`);
   }
   const rlimits = Array.from({ length: 16 }, () => ({ cur: 0xffff_ffff_ffff_ffffn, max: 0xffff_ffff_ffff_ffffn }));
   // RLIMIT_STACK, as it stands for most: it decides where mmap() starts.
@@ -108,7 +108,7 @@ function restoredFs(kernel: Kernel, dir: ImageDir, pid: number, files: RestoredF
   const dentry = (id: number): FsStruct['root'] => {
     const file = files.get(id);
     if (!file.inode.isDir()) {
-      throw new ImageError(dir.file(`fs-${pid}.img`), undefined, `${file.path} is no directory`);
+      dir.fail(`fs-${pid}.img`, `${file.path} is no directory`);
     }
     return file.dentry;
   };
