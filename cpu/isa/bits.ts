@@ -1,6 +1,6 @@
-/** BT BTS BTR BTC, BSF BSR TZCNT LZCNT POPCNT, BSWAP; Intel SDM vol. 2. */
+/** BT BTS BTR BTC, BSF BSR TZCNT LZCNT POPCNT; Intel SDM vol. 2. */
 import { setCarry, setFromWord, setResultFlags } from '../flags.ts';
-import { type I32, type I64, type Int, i32, i64, signExtend, truncate, word, zeroExtend } from '../ir/expr.ts';
+import { type I32, type I64, type Int, i32, i64, signExtend, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { type Lower, op, type Row } from './row.ts';
 
@@ -87,28 +87,6 @@ const popcnt: Lower = (c) => {
   setFromWord(c, c.let(i32.shl(w.eqz(source), 6)));
 };
 
-/** The bytes of a value turned round. */
-export function swapBytes(c: Ops, bits: number, v: Int): Int {
-  if (bits === 16) {
-    const x = bind(c, v) as I32;
-    return i32.and(i32.or(i32.shr_u(x, 8), i32.shl(x, 8)), 0xffff);
-  }
-  if (bits === 32) {
-    const x = bind(c, v) as I32;
-    return i32.or(i32.and(i32.rotl(x, 8), 0x00ff00ff), i32.and(i32.rotl(x, 24), 0xff00ff00 | 0));
-  }
-  const x = c.let(v as I64);
-  const low = swapBytes(c, 32, i32.wrap(x)) as I32;
-  const high = swapBytes(c, 32, i32.wrap(i64.shr_u(x, 32))) as I32;
-  return i64.or(i64.shl(i64.extend_u(low), 32), zeroExtend(high));
-}
-
-/** BSWAP; with a 16-bit operand (undefined by the manual) processors clear it. */
-const bswap: Lower = (c) => {
-  const bits = c.bits(0);
-  c.write(0, bits === 16 ? i32.const(0) : swapBytes(c, bits, c.read(0)));
-};
-
 /** The forms of one of BSF, BSR and their F3 counterparts, which 66 and F2 do not change but for the size. */
 const scanRows = (name: string, plain: Lower, counting: string, withF3: Lower, opcode: string): Row[] => [
   op(name, `NP 0F ${opcode} /r`, 'Gv Ev', plain),
@@ -128,5 +106,4 @@ export const bitsRows: readonly Row[] = [
   ...scanRows('bsf', bsf, 'tzcnt', tzcnt, 'BC'),
   ...scanRows('bsr', bsr, 'lzcnt', lzcnt, 'BD'),
   op('popcnt', 'F3 0F B8 /r', 'Gv Ev', popcnt),
-  op('bswap', '0F C8+r', 'Zv', bswap),
 ];

@@ -2,6 +2,7 @@
 import { carry, overflow, setCarryOverflow, setLogicFlags, setResultFlags } from '../flags.ts';
 import { type I32, type I64, type Int, i32, i64, select, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
+import { mulHigh } from './muldiv.ts';
 import { type Lower, op, type Row } from './row.ts';
 
 const NEVER = i32.const(0);
@@ -78,15 +79,6 @@ const shiftBy =
   };
 
 const rorx: Lower = (c) => c.write(0, word(c.bits(0)).rotr(c.read(1), c.read(2)));
-
-/** High half of an unsigned 64 by 64 bit product, by 32-bit pieces. Bound values. */
-function mulHigh(c: Ops, a: I64, b: I64): I64 {
-  const low = (v: I64): I64 => i64.and(v, 0xffffffff);
-  const high = (v: I64): I64 => i64.shr_u(v, 32);
-  const middle = c.let(i64.add(i64.mul(high(a), low(b)), high(i64.mul(low(a), low(b)))));
-  const second = c.let(i64.add(i64.mul(low(a), high(b)), low(middle)));
-  return i64.add(i64.add(i64.mul(high(a), high(b)), high(middle)), high(second));
-}
 
 /** MULX: `Gy By Ey`; the high half wins when both destinations are the same. */
 const mulx: Lower = (c) => {

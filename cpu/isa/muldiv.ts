@@ -1,6 +1,6 @@
-/** MUL IMUL DIV IDIV, CBW CWDE CDQE, CWD CDQ CQO; Intel SDM vol. 2. */
+/** MUL IMUL DIV IDIV; Intel SDM vol. 2. */
 import { setResultFlags } from '../flags.ts';
-import { type I32, type I64, type Int, i32, i64, select, signExtend, truncate, zeroExtend } from '../ir/expr.ts';
+import { type I64, type Int, i32, i64, signExtend, truncate, zeroExtend } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { type Lower, op, type Row } from './row.ts';
 
@@ -178,24 +178,6 @@ const idiv: Lower = (c) => {
   setQuotient(c, bits, q, r);
 };
 
-/** CBW, CWDE, CDQE: rAX sign-extended from its lower half. */
-const cbw: Lower = (c) => {
-  const half = c.size / 2;
-  const v = signExtend(half, c.register(RAX, half));
-  c.setRegister(RAX, c.size, c.size === 64 ? v : truncate(c.size, i32.wrap(v)));
-};
-
-/** CWD, CDQ, CQO: rDX filled with the sign of rAX. */
-const cwd: Lower = (c) => {
-  const a = c.register(RAX, c.size);
-  const sign = i64.shr_s(signExtend(c.size, a), 63);
-  c.setRegister(
-    RDX,
-    c.size,
-    c.size === 64 ? sign : truncate(c.size, select<'i32'>(i32.const(-1), i32.const(0), i32.wrap(sign) as I32)),
-  );
-};
-
 export const muldivRows: readonly Row[] = [
   op('mul', 'F6 /4', 'Eb', multiply(false)),
   op('mul', 'F7 /4', 'Ev', multiply(false)),
@@ -208,6 +190,4 @@ export const muldivRows: readonly Row[] = [
   op('div', 'F7 /6', 'Ev', div),
   op('idiv', 'F6 /7', 'Eb', idiv),
   op('idiv', 'F7 /7', 'Ev', idiv),
-  op('cbw', '98', '', cbw),
-  op('cwd', '99', '', cwd),
 ];
