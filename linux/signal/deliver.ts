@@ -112,6 +112,7 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
     if (!passed && info.signo !== SIGKILL && kernel.debug.attached(task.tgid)) {
       task.debugSignal = info;
       task.inDebugStop = true;
+      task.sigPending = true;
       task.stepping = false;
       kernel.report({ kind: 'signal', task, info });
       return PAUSE;

@@ -89,7 +89,10 @@ function prepare_signal(task: Task, sig: number): boolean {
     flush_from_all(group, SIG_KERNEL_STOP);
     for (const t of group.threads) {
       t.stopPending = false;
-      if (t.state === 'stopped') t.kernel.makeRunnable(t);
+      if (t.state !== 'stopped') continue;
+      t.kernel.makeRunnable(t);
+      // It goes on inside get_signal().
+      t.sigPending = true;
     }
     let why = 0;
     if ((group.flags & SIGNAL_STOP_STOPPED) !== 0) why = SIGNAL_CLD_CONTINUED;
