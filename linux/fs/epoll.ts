@@ -32,6 +32,12 @@ export interface EpollEvent {
 const EP_PRIVATE_BITS = EPOLLONESHOT | EPOLLET;
 const MAX_NESTS = 5;
 
+/** The first of several moments. */
+export function earliest(moments: readonly (number | undefined)[]): number | undefined {
+  const known = moments.filter((m): m is number => m !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
 /** `struct eventpoll`, fs/eventpoll.c. */
 export class EpollInode extends Inode {
   items: Epitem[] = [];
@@ -115,6 +121,9 @@ export class EpollInode extends Inode {
   override channels(): readonly string[] {
     this.prune();
     return [`epoll:${this.ino}`, ...this.items.flatMap(({ file }) => file.inode.channels(file))];
+  }
+  override nextEvent(): number | undefined {
+    return earliest(this.items.map(({ file }) => file.inode.nextEvent(file)));
   }
   override fdinfo(): string {
     this.prune();

@@ -178,6 +178,10 @@ export abstract class Inode {
   ioctl(_task: Task, _file: File, _cmd: number, _arg: number): number {
     return -ENOTTY;
   }
+  /** When, in `kernel.now()`, the file becomes readable by itself: a timer. */
+  nextEvent(_file: File): number | undefined {
+    return undefined;
+  }
   /** Something changed for those who wait on a channel: wake_up_interruptible_poll(). */
   protected notify(channel: string): void {
     this.activity++;

@@ -8,8 +8,8 @@ import { FifoInode } from '../fs/pipe.ts';
 import { RegularInode } from '../fs/regular.ts';
 import { copy_from_user, copy_to_user, get_user_u32, get_user_u64, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
-import { loff, raiseSigpipe } from './file.ts';
-import { fdget, installFile, rlimitNofile, user_path_at, vfsOf, viewOf } from './fs-args.ts';
+import { do_readv, do_writev, loff, raiseSigpipe } from './file.ts';
+import { fdget, importIovec, installFile, rlimitNofile, user_path_at, vfsOf, viewOf } from './fs-args.ts';
 
 export function sys_dup(task: Task, fd: number): number {
   const file = fdget(task, fd);
@@ -355,3 +355,16 @@ export function sys_copy_file_range(
   if (offOut !== 0 && at.out !== undefined) put_user_u64(task.mm, offOut, at.out);
   return done;
 }
+
+/** vmsplice(2): the pages are copied, not lent. */
+function vmsplice(task: Task, fd: number, vec: number, n: number, compat: boolean): SysResult {
+  const file = fdget(task, fd);
+  if (file === undefined) return -EBADF;
+  if (!file.inode.isFifo()) return -EBADF;
+  const segments = importIovec(task, vec, n, compat);
+  return file.writable ? do_writev(task, fd, segments) : do_readv(task, fd, segments);
+}
+export const sys_vmsplice = (task: Task, fd: number, vec: number, n: number): SysResult =>
+  vmsplice(task, fd, vec, n, false);
+export const compat_sys_vmsplice = (task: Task, fd: number, vec: number, n: number): SysResult =>
+  vmsplice(task, fd, vec, n, true);

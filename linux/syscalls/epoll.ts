@@ -3,7 +3,7 @@ import { EBADF, EFAULT, EINTR, EINVAL } from '../abi/errno.ts';
 import { O_CLOEXEC } from '../abi/fcntl.ts';
 import { EPOLL_CTL_DEL, EPOLL_EVENT_SIZE } from '../abi/poll.ts';
 import { BLOCKED, block, type SysResult } from '../entry/syscall-row.ts';
-import { EpollInode } from '../fs/epoll.ts';
+import { EpollInode, earliest } from '../fs/epoll.ts';
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { anonInodeFd } from './eventfd.ts';
@@ -48,11 +48,13 @@ export function sys_epoll_wait(task: Task, epfd: number, events: number, max: nu
     });
     return copy_to_user(task.mm, events, bytes) < 0 ? -EFAULT : ready.length;
   }
-  if (timeoutMs === 0 || task.wait?.reason === 'timeout') return 0;
+  const first = task.wait === undefined;
+  const data = task.wait?.data as { deadline: number | undefined } | undefined;
+  const deadline = first ? (timeoutMs < 0 ? undefined : task.kernel.now() + timeoutMs * 1e6) : data?.deadline;
+  if (timeoutMs === 0 || (task.wait?.reason === 'timeout' && task.wait.deadline === deadline)) return 0;
   if (task.wait?.reason === 'signal' || task.sigPending) return -EINTR;
-  const deadline =
-    task.wait === undefined ? (timeoutMs < 0 ? undefined : task.kernel.now() + timeoutMs * 1e6) : task.wait.deadline;
-  return block(task, { channels: [...new Set(file.inode.channels())], deadline });
+  const event = earliest([deadline, file.inode.nextEvent()]);
+  return block(task, { channels: [...new Set(file.inode.channels())], deadline: event, data: { deadline } });
 }
 
 export function sys_epoll_pwait(

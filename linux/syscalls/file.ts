@@ -56,7 +56,7 @@ const CHUNK = 1 << 20;
 export function waitForFile(task: Task, file: File, done = 0): SysResult {
   if ((file.flags & O_NONBLOCK) !== 0) return done > 0 ? done : -EAGAIN;
   if (task.wait?.reason === 'signal') return done > 0 ? done : -ERESTARTSYS;
-  return block(task, { channels: file.inode.channels(file), data: { done } });
+  return block(task, { channels: file.inode.channels(file), deadline: file.inode.nextEvent(file), data: { done } });
 }
 
 /** Bytes that the call had moved before it went to sleep. */

@@ -14,6 +14,8 @@ import {
   POLLWRNORM,
 } from '../abi/poll.ts';
 import { BLOCKED, block, type SysResult } from '../entry/syscall-row.ts';
+import { earliest } from '../fs/epoll.ts';
+import type { File } from '../fs/file.ts';
 import { copy_from_user, copy_to_user, get_user_u32, get_user_u64 } from '../mm/uaccess.ts';
 import { set_current_blocked } from '../signal/queue.ts';
 import type { Task } from '../task/task.ts';
@@ -53,18 +55,20 @@ export function writeSpan(task: Task, address: number, word: 4 | 8, scale: 1 | 1
 type Outcome = number | typeof BLOCKED | 'interrupted';
 
 /** The common end: ready, timed out, interrupted, or to sleep till `deadline`. */
-function waitOrFinish(task: Task, count: number, channels: readonly string[], deadline: number | undefined): Outcome {
+function waitOrFinish(task: Task, count: number, files: readonly File[], deadline: number | undefined): Outcome {
   if (count > 0) return count;
   const reason = task.wait?.reason;
-  if (reason === 'timeout') return 0;
+  if (reason === 'timeout' && task.wait?.deadline === deadline) return 0;
   if (deadline !== undefined && task.kernel.now() >= deadline) return 0;
   if (reason === 'signal' || task.sigPending) return 'interrupted';
-  return block(task, { channels: [...new Set(channels)], deadline }) as typeof BLOCKED;
+  const channels = new Set(files.flatMap((file) => file.inode.channels(file)));
+  const event = earliest([deadline, ...files.map((file) => file.inode.nextEvent(file))]);
+  return block(task, { channels: [...channels], deadline: event, data: { deadline } }) as typeof BLOCKED;
 }
 
 /** The absolute end of the wait: kept from the first call on. */
 function deadlineOf(task: Task, span: number | undefined): number | undefined {
-  if (task.wait !== undefined) return task.wait.deadline;
+  if (task.wait !== undefined) return (task.wait.data as { deadline: number | undefined }).deadline;
   return span === undefined ? undefined : task.kernel.now() + span;
 }
 
@@ -76,7 +80,7 @@ function do_sys_poll(task: Task, ufds: number, nfds: number, deadline: number | 
   const bytes = copy_from_user(task.mm, ufds, nfds * POLLFD_SIZE);
   if (typeof bytes === 'number') return bytes;
   const view = viewOf(bytes);
-  const channels: string[] = [];
+  const files: File[] = [];
   let count = 0;
   for (let i = 0; i < nfds; i++) {
     const at = i * POLLFD_SIZE;
@@ -87,13 +91,13 @@ function do_sys_poll(task: Task, ufds: number, nfds: number, deadline: number | 
       if (file === undefined) revents = POLLNVAL;
       else {
         revents = file.inode.poll(file) & (view.getUint16(at + 4, true) | POLLERR | POLLHUP);
-        channels.push(...file.inode.channels(file));
+        files.push(file);
       }
     }
     view.setUint16(at + 6, revents, true);
     if (revents !== 0) count++;
   }
-  const outcome = waitOrFinish(task, count, channels, deadline);
+  const outcome = waitOrFinish(task, count, files, deadline);
   if (outcome === BLOCKED) return outcome;
   for (let i = 0; i < nfds; i++) {
     const at = i * POLLFD_SIZE + 6;
@@ -206,7 +210,7 @@ function core_sys_select(
     input.push(bytes);
   }
   const output = sets.map(() => new Uint8Array(size));
-  const channels: string[] = [];
+  const files: File[] = [];
   let count = 0;
   for (let fd = 0; fd < n; fd++) {
     const byte = fd >> 3;
@@ -215,14 +219,14 @@ function core_sys_select(
     const file = fdget(task, fd);
     if (file === undefined) return -EBADF;
     const mask = file.inode.poll(file);
-    channels.push(...file.inode.channels(file));
+    files.push(file);
     SETS.forEach((wanted, i) => {
       if ((input[i]![byte]! & bit) === 0 || (mask & wanted) === 0) return;
       output[i]![byte]! |= bit;
       count++;
     });
   }
-  const outcome = waitOrFinish(task, count, channels, deadline);
+  const outcome = waitOrFinish(task, count, files, deadline);
   if (typeof outcome !== 'number') return outcome;
   for (const [i, address] of sets.entries())
     if (address !== 0 && copy_to_user(task.mm, address, output[i]!) < 0) return -EFAULT;
