@@ -1,0 +1,457 @@
+/** Conversions of SSE, AVX and F16C, and rounding to integral values (Intel SDM vol. 2, CVT*, ROUND*, VCVTPH2PS). */
+import { type F32, type F64, f32, f64, type I32, type I64, type Int, i32, i64, type V128 } from '../ir/expr.ts';
+import type { Ops } from '../ir/ops.ts';
+import { f32x4, f64x2, i32x4, i64x2, lowQuad, v128 } from '../ir/vector.ts';
+import { type Lower, op, type Row, sse } from './row.ts';
+import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
+import { elements, mergeLow, perLane, type Width } from './sse-fp.ts';
+import {
+  all,
+  both,
+  either,
+  packed32,
+  packed64,
+  plainMxcsr,
+  precisionSticky,
+  roundsToNearest,
+  scalar32,
+  scalar64,
+} from './sse-fp-fast.ts';
+import {
+  f16ToF32,
+  f32ToF16,
+  f32ToF64,
+  f32ToInt,
+  f64ToF32,
+  f64ToInt,
+  intToF32,
+  intToF64,
+  roundTo,
+} from './sse-fp-ops.ts';
+import { type Slow, slowly } from './sse-fp-slow.ts';
+
+const low64 = (c: Ops, v: V128): I64 => c.let(i64x2.extract(v, 0));
+
+/** CVTSI2SS, CVTSI2SD: exact, or inexact where that does not show. */
+const fromInteger =
+  (width: Width): Lower =>
+  (c) => {
+    const base = c.readVector(1);
+    const v = c.read(2);
+    const wide = v.type === 'i64';
+    if (width === 64 && !wide) {
+      c.writeVector(0, f64x2.replace(base, 0, f64.convert_i32_s(v as I32)));
+      return;
+    }
+    const staged = (): V128 => lowQuad(wide ? (v as I64) : i64.extend_s(v as I32));
+    const slow: Slow = (env, s) => {
+      const n = s.i64(0, 0);
+      if (width === 32) {
+        s.set32(0, intToF32(env, n));
+      } else {
+        s.set64(0, intToF64(env, n));
+      }
+    };
+    const fast = (): V128 => {
+      if (width === 64) {
+        return f64x2.replace(base, 0, f64.convert_i64_s(v as I64));
+      }
+      return f32x4.replace(base, 0, wide ? f32.convert_i64_s(v as I64) : f32.convert_i32_s(v as I32));
+    };
+    c.if(
+      either(plainMxcsr(c), smallInteger(v, width === 64 ? 53 : 24)),
+      () => c.writeVector(0, fast()),
+      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[staged()]], slow)[0]!)),
+    );
+  };
+
+/** |v| below 2^bits: exact in the target format. */
+function smallInteger(v: Int, bits: number): I32 {
+  if (v.type === 'i64') {
+    const limit = 1n << BigInt(bits);
+    return i64.lt_u(i64.add(v as I64, limit), 2n * limit);
+  }
+  return i32.lt_u(i32.add(v as I32, 2 ** bits), 2 ** (bits + 1));
+}
+
+/** CVT(T)SS2SI and CVT(T)SD2SI. */
+const toInteger =
+  (width: Width, chop: boolean): Lower =>
+  (c) => {
+    const bits = c.bits(0);
+    const source = c.readVector(1);
+    const result = c.variable(i64.const(0));
+    const { condition, value } = toIntegerFast(c, width, bits, chop, source);
+    c.if(
+      condition,
+      () => result.set(value),
+      () => {
+        const slow: Slow = (env, s) =>
+          s.set64(0, width === 32 ? f32ToInt(env, s.u32(0, 0), bits, chop) : f64ToInt(env, s.u64(0, 0), bits, chop));
+        result.set(i64x2.extract(slowly(c, [[source]], slow)[0]!, 0));
+      },
+    );
+    c.write(0, bits === 64 ? result.value : i32.wrap(result.value));
+  };
+
+function toIntegerFast(
+  c: Ops,
+  width: Width,
+  bits: number,
+  chop: boolean,
+  source: V128,
+): { condition: I32; value: I64 } {
+  const mode = chop ? i32.const(1) : roundsToNearest(c);
+  if (width === 32) {
+    const a: F32 = c.let(f32x4.extract(source, 0));
+    const r = c.let(chop ? f32.trunc(a) : f32.nearest(a));
+    const limit = f32.reinterpret(i32.const(bits === 64 ? 0x5f000000 : 0x4f000000));
+    const fits = f32.lt(f32.abs(r), limit);
+    return { condition: all(mode, fits, either(f32.eq(r, a), precisionSticky(c))), value: i64.trunc_sat_f32_s(r) };
+  }
+  const a: F64 = c.let(f64x2.extract(source, 0));
+  const r = c.let(chop ? f64.trunc(a) : f64.nearest(a));
+  const limit = f64.reinterpret(i64.const(bits === 64 ? 0x43e0000000000000n : 0x41e0000000000000n));
+  const fits = f64.lt(f64.abs(r), limit);
+  return { condition: all(mode, fits, either(f64.eq(r, a), precisionSticky(c))), value: i64.trunc_sat_f64_s(r) };
+}
+
+/** CVTSS2SD: exact but for NaNs and denormals. */
+const singleToDouble: Lower = (c) => {
+  const base = c.readVector(1);
+  const source = c.readVector(2);
+  const a = c.let(f32x4.extract(source, 0));
+  c.if(
+    all(scalar32.number(a), scalar32.notDenormal(a)),
+    () => c.writeVector(0, f64x2.replace(base, 0, f64.promote(a))),
+    () =>
+      c.writeVector(
+        0,
+        mergeLow(64, base, slowly(c, [[source]], (env, s) => s.set64(0, f32ToF64(env, s.u32(0, 0))))[0]!),
+      ),
+  );
+};
+
+const doubleToSingle: Lower = (c) => {
+  const base = c.readVector(1);
+  const source = c.readVector(2);
+  const a = c.let(f64x2.extract(source, 0));
+  const r = c.let(f32.demote(a));
+  c.if(
+    all(plainMxcsr(c), scalar32.finite(r), either(scalar32.aboveTiny(r), scalar64.zero(a))),
+    () => c.writeVector(0, f32x4.replace(base, 0, r)),
+    () =>
+      c.writeVector(
+        0,
+        mergeLow(32, base, slowly(c, [[source]], (env, s) => s.set32(0, f64ToF32(env, s.u64(0, 0))))[0]!),
+      ),
+  );
+};
+
+/** The two 16-byte lanes that four narrow elements widen into: `high` takes elements 2 and 3. */
+const upperHalf = (v: V128): V128 => lowQuad(i64x2.extract(v, 1));
+
+/** CVTPS2PD: half the source. */
+const singlesToDoubles: Lower = (c) => {
+  const source = c.readVector(1);
+  const count = 2 * c.lanes;
+  const parts = c.lanes === 2 ? [source, c.let(upperHalf(source))] : [c.let(lowQuad(low64(c, source)))];
+  const used = c.lanes === 2 ? source : parts[0]!;
+  const r = parts.map((v) => c.let(f64x2.promote_low_f32x4(v)));
+  const slow: Slow = (env, s) => {
+    for (let i = 0; i < count; i++) {
+      s.set64(i, f32ToF64(env, s.u32(0, i)));
+    }
+  };
+  c.if(
+    packed32.every(both(packed32.number(used), packed32.notDenormal(used))),
+    () => writeLanes(c, 0, r),
+    () => writeLanes(c, 0, slowly(c, [[source]], slow).slice(0, c.lanes)),
+  );
+};
+
+/** Conversions of doubles to half as many bytes: the result fills the low half (VEX.256: one lane), the rest is zero. */
+function narrowing(
+  slow: (count: number) => Slow,
+  fast: (c: Ops, v: V128) => { value: V128; mask: V128 },
+  mode: (c: Ops) => I32,
+): Lower {
+  return (c) => {
+    const source = lanesOf(c, 1);
+    const parts = source.map((v) => {
+      const { value, mask } = fast(c, v);
+      return { value: c.let(value), mask };
+    });
+    const joined = (): V128 =>
+      parts.length === 1 ? parts[0]!.value : i64x2.replace(parts[0]!.value, 1, i64x2.extract(parts[1]!.value, 0));
+    const put = (v: V128): void => {
+      c.writeVector(0, v, 0);
+      if (c.lanes === 2) {
+        c.writeVector(0, v128.zero(), 1);
+      }
+    };
+    const count = 2 * source.length;
+    c.if(
+      all(mode(c), packed64.every(both(...parts.map((p) => p.mask)))),
+      () => put(joined()),
+      () => {
+        const r = slowly(c, [source], slow(count))[0]!;
+        put(count === 4 ? r : lowQuad(i64x2.extract(r, 0)));
+      },
+    );
+  };
+}
+
+/** CVTPD2PS. The mask asks for normal results well inside the range, or zeros. */
+const doublesToSingles = narrowing(
+  (count) => (env, s) => {
+    for (let i = 0; i < count; i++) {
+      s.set32(i, f64ToF32(env, s.u64(0, i)));
+    }
+  },
+  (c, v) => {
+    const a = c.let(f64x2.abs(v));
+    const bound = (bits: bigint): V128 => i64x2.splat(i64.const(bits));
+    const normal = v128.and(f64x2.lt(a, bound(0x47efffffe0000000n)), f64x2.gt(a, bound(0x3810000000000000n)));
+    return { value: f32x4.demote_f64x2_zero(v), mask: v128.or(normal, packed64.zero(v)) };
+  },
+  plainMxcsr,
+);
+
+/** CVT(T)PD2DQ. */
+const doublesToIntegers = (chop: boolean): Lower =>
+  narrowing(
+    (count) => (env, s) => {
+      for (let i = 0; i < count; i++) {
+        s.set32(i, Number(f64ToInt(env, s.u64(0, i), 32, chop)));
+      }
+    },
+    (c, v) => {
+      const r = c.let(chop ? f64x2.trunc(v) : f64x2.nearest(v));
+      const fits = f64x2.lt(f64x2.abs(r), i64x2.splat(i64.const(0x41e0000000000000n)));
+      const exact = v128.or(f64x2.eq(r, v), i64x2.splat(i64.extend_s(i32.sub(0, precisionSticky(c)))));
+      return { value: i32x4.trunc_sat_f64x2_s_zero(r), mask: v128.and(fits, exact) };
+    },
+    (c) => (chop ? i32.const(1) : roundsToNearest(c)),
+  );
+
+/** CVTDQ2PD: exact. */
+const integersToDoubles: Lower = (c) => {
+  const source = c.readVector(1);
+  const parts = c.lanes === 2 ? [source, c.let(upperHalf(source))] : [source];
+  writeLanes(
+    c,
+    0,
+    parts.map((v) => f64x2.convert_low_i32x4_s(v)),
+  );
+};
+
+const integersToSingles: Lower = (c) => {
+  const a = lanesOf(c, 1);
+  const count = 4 * a.length;
+  const slow: Slow = (env, s) => {
+    for (let i = 0; i < count; i++) {
+      s.set32(i, intToF32(env, BigInt(s.i32(0, i))));
+    }
+  };
+  c.if(
+    plainMxcsr(c),
+    () =>
+      writeLanes(
+        c,
+        0,
+        a.map((v) => f32x4.convert_i32x4_s(v)),
+      ),
+    () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+  );
+};
+
+/** CVT(T)PS2DQ. */
+const singlesToIntegers =
+  (chop: boolean): Lower =>
+  (c) => {
+    const a = lanesOf(c, 1);
+    const r = a.map((v) => c.let(chop ? f32x4.trunc(v) : f32x4.nearest(v)));
+    const sticky = c.let(i32x4.splat(i32.sub(0, precisionSticky(c))));
+    const masks = r.map((v, lane) => {
+      const fits = f32x4.lt(f32x4.abs(v), i32x4.splat(i32.const(0x4f000000)));
+      return v128.and(fits, v128.or(f32x4.eq(v, a[lane]!), sticky));
+    });
+    const count = 4 * a.length;
+    const slow: Slow = (env, s) => {
+      for (let i = 0; i < count; i++) {
+        s.set32(i, Number(f32ToInt(env, s.u32(0, i), 32, chop)));
+      }
+    };
+    c.if(
+      all(chop ? i32.const(1) : roundsToNearest(c), packed32.every(both(...masks))),
+      () =>
+        writeLanes(
+          c,
+          0,
+          r.map((v) => i32x4.trunc_sat_f32x4_s(v)),
+        ),
+      () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+    );
+  };
+
+/** The MMX forms: CVTPI2PS, CVTPI2PD, CVT(T)PS2PI, CVT(T)PD2PI. Always by soft float. */
+const fromMmx =
+  (width: Width): Lower =>
+  (c) => {
+    const source = lowQuad(c.read(1) as I64);
+    const base = c.readVector(0);
+    const slow: Slow = (env, s) => {
+      for (let i = 0; i < 2; i++) {
+        const n = BigInt(s.i32(0, i));
+        if (width === 32) {
+          s.set32(i, intToF32(env, n));
+        } else {
+          s.set64(i, intToF64(env, n));
+        }
+      }
+    };
+    const r = slowly(c, [[source]], slow)[0]!;
+    c.writeVector(0, width === 64 ? r : i64x2.replace(base, 0, i64x2.extract(r, 0)));
+  };
+const toMmx =
+  (width: Width, chop: boolean): Lower =>
+  (c) => {
+    const source = c.readVector(1);
+    const slow: Slow = (env, s) => {
+      for (let i = 0; i < 2; i++) {
+        const v = width === 32 ? f32ToInt(env, s.u32(0, i), 32, chop) : f64ToInt(env, s.u64(0, i), 32, chop);
+        s.set32(i, Number(v));
+      }
+    };
+    c.write(0, i64x2.extract(slowly(c, [[source]], slow)[0]!, 0));
+  };
+
+/** ROUNDPS and its kin: the immediate is staged as the third operand. */
+const roundSlow =
+  (width: Width, count: number): Slow =>
+  (env, s) =>
+    elements(width, count, roundTo(s.u32(2, 0)))(env, s);
+const roundPacked =
+  (width: Width): Lower =>
+  (c) => {
+    const imm = imm8(c, 2);
+    const a = lanesOf(c, 1);
+    const staged = [a, a, [i32x4.splat(imm)]];
+    writeLanes(c, 0, slowly(c, staged, roundSlow(width, perLane(width) * a.length)).slice(0, a.length));
+  };
+
+/** floor, ceil and trunc of numbers (imm 9, 10, 11, or 1, 2, 3 when inexactness does not show) need no soft float. */
+const roundScalar =
+  (width: Width): Lower =>
+  (c) => {
+    const imm = imm8(c, 3);
+    const base = c.readVector(1);
+    const source = c.readVector(2);
+    const slow = (): void =>
+      c.writeVector(
+        0,
+        mergeLow(width, base, slowly(c, [[source], [source], [i32x4.splat(imm)]], roundSlow(width, 1))[0]!),
+      );
+    const quiet = either(i32.and(i32.shr_u(imm, 3), 1), precisionSticky(c));
+    const mode = i32.and(imm, 7);
+    if (width === 32) {
+      const a = c.let(f32x4.extract(source, 0));
+      const r = c.variable(f32.trunc(a));
+      c.if(i32.eqz(mode), () => r.set(f32.nearest(a)));
+      c.if(i32.eq(mode, 1), () => r.set(f32.floor(a)));
+      c.if(i32.eq(mode, 2), () => r.set(f32.ceil(a)));
+      c.if(
+        all(quiet, i32.lt_u(mode, 4), scalar32.number(a), scalar32.notDenormal(a)),
+        () => c.writeVector(0, f32x4.replace(base, 0, r.value)),
+        slow,
+      );
+      return;
+    }
+    const a = c.let(f64x2.extract(source, 0));
+    const r = c.variable(f64.trunc(a));
+    c.if(i32.eqz(mode), () => r.set(f64.nearest(a)));
+    c.if(i32.eq(mode, 1), () => r.set(f64.floor(a)));
+    c.if(i32.eq(mode, 2), () => r.set(f64.ceil(a)));
+    c.if(
+      all(quiet, i32.lt_u(mode, 4), scalar64.number(a), scalar64.notDenormal(a)),
+      () => c.writeVector(0, f64x2.replace(base, 0, r.value)),
+      slow,
+    );
+  };
+
+/** VCVTPH2PS and VCVTPS2PH. */
+const fromHalf: Lower = (c) => {
+  const slow: Slow = (env, s) => {
+    for (let i = 0; i < 4 * c.lanes; i++) {
+      s.set32(i, f16ToF32(env, s.u16(0, i)));
+    }
+  };
+  writeLanes(c, 0, slowly(c, [[c.readVector(1)]], slow).slice(0, c.lanes));
+};
+const toHalf: Lower = (c) => {
+  const imm = imm8(c, 2);
+  const a = lanesOf(c, 1);
+  const count = 4 * a.length;
+  const slow: Slow = (env, s) => {
+    const control = s.u32(2, 0);
+    for (let i = 0; i < count; i++) {
+      s.set16(i, f32ToF16(env, s.u32(0, i), control));
+    }
+  };
+  const r = slowly(c, [a, [], [i32x4.splat(imm)]], slow)[0]!;
+  c.writeVector(0, count === 8 ? r : lowQuad(i64x2.extract(r, 0)), 0);
+  if (c.lanes === 2 && !c.isMemory(0)) {
+    c.writeVector(0, v128.zero(), 1);
+  }
+};
+
+/** The legacy, VEX.128 and VEX.256 encodings with operands of their own. */
+function widths(
+  name: string,
+  prefix: 'NP' | '66' | 'F2' | 'F3',
+  opcode: string,
+  small: string,
+  large: string,
+  lower: Lower,
+): Row[] {
+  const pp = prefix === 'NP' ? '' : `.${prefix}`;
+  return [
+    op(name, `${prefix} 0F ${opcode} /r`, small, lower),
+    op(`v${name}`, `VEX.128${pp}.0F.WIG ${opcode} /r`, small, lower),
+    op(`v${name}`, `VEX.256${pp}.0F.WIG ${opcode} /r`, large, lower),
+  ];
+}
+
+export const sseFpConvertRows: readonly Row[] = [
+  op('cvtpi2ps', 'NP 0F 2A /r', 'Vdq Qq', fromMmx(32)),
+  op('cvtpi2pd', '66 0F 2A /r', 'Vdq Qq', fromMmx(64)),
+  ...sse('cvtsi2ss', 'F3 0F 2A /r', 'Vd Hd Ey', fromInteger(32), { vex: 'LIG' }),
+  ...sse('cvtsi2sd', 'F2 0F 2A /r', 'Vq Hq Ey', fromInteger(64), { vex: 'LIG' }),
+  op('cvttps2pi', 'NP 0F 2C /r', 'Pq Wq', toMmx(32, true)),
+  op('cvttpd2pi', '66 0F 2C /r', 'Pq Wdq', toMmx(64, true)),
+  ...sse('cvttss2si', 'F3 0F 2C /r', 'Gy Wd', toInteger(32, true), { vex: 'LIG' }),
+  ...sse('cvttsd2si', 'F2 0F 2C /r', 'Gy Wq', toInteger(64, true), { vex: 'LIG' }),
+  op('cvtps2pi', 'NP 0F 2D /r', 'Pq Wq', toMmx(32, false)),
+  op('cvtpd2pi', '66 0F 2D /r', 'Pq Wdq', toMmx(64, false)),
+  ...sse('cvtss2si', 'F3 0F 2D /r', 'Gy Wd', toInteger(32, false), { vex: 'LIG' }),
+  ...sse('cvtsd2si', 'F2 0F 2D /r', 'Gy Wq', toInteger(64, false), { vex: 'LIG' }),
+  ...widths('cvtps2pd', 'NP', '5A', 'Vdq Wq', 'Vqq Wdq', singlesToDoubles),
+  ...widths('cvtpd2ps', '66', '5A', 'Vdq Wdq', 'Vdq Wqq', doublesToSingles),
+  ...sse('cvtss2sd', 'F3 0F 5A /r', 'Vd Hd Wd', singleToDouble, { vex: 'LIG' }),
+  ...sse('cvtsd2ss', 'F2 0F 5A /r', 'Vq Hq Wq', doubleToSingle, { vex: 'LIG' }),
+  ...sse('cvtdq2ps', 'NP 0F 5B /r', 'Vx Wx', integersToSingles),
+  ...sse('cvtps2dq', '66 0F 5B /r', 'Vx Wx', singlesToIntegers(false)),
+  ...sse('cvttps2dq', 'F3 0F 5B /r', 'Vx Wx', singlesToIntegers(true)),
+  ...widths('cvttpd2dq', '66', 'E6', 'Vdq Wdq', 'Vdq Wqq', doublesToIntegers(true)),
+  ...widths('cvtpd2dq', 'F2', 'E6', 'Vdq Wdq', 'Vdq Wqq', doublesToIntegers(false)),
+  ...widths('cvtdq2pd', 'F3', 'E6', 'Vdq Wq', 'Vqq Wdq', integersToDoubles),
+  ...sse('roundps', '66 0F3A 08 /r', 'Vx Wx Ib', roundPacked(32)),
+  ...sse('roundpd', '66 0F3A 09 /r', 'Vx Wx Ib', roundPacked(64)),
+  ...sse('roundss', '66 0F3A 0A /r', 'Vd Hd Wd Ib', roundScalar(32), { vex: 'LIG' }),
+  ...sse('roundsd', '66 0F3A 0B /r', 'Vq Hq Wq Ib', roundScalar(64), { vex: 'LIG' }),
+  op('vcvtph2ps', 'VEX.128.66.0F38.W0 13 /r', 'Vdq Wq', fromHalf),
+  op('vcvtph2ps', 'VEX.256.66.0F38.W0 13 /r', 'Vqq Wdq', fromHalf),
+  op('vcvtps2ph', 'VEX.128.66.0F3A.W0 1D /r', 'Wq Vdq Ib', toHalf),
+  op('vcvtps2ph', 'VEX.256.66.0F3A.W0 1D /r', 'Wdq Vqq Ib', toHalf),
+];

@@ -1,0 +1,89 @@
+/**
+ * Conditions under which WebAssembly's arithmetic gives x86's result and raises no flag that is not set already:
+ * rounding to nearest, no DAZ or FTZ, everything masked, PE set before, operands that are no denormals, and a result
+ * that neither overflows nor is tiny nor a NaN.
+ */
+import { type F32, type F64, f32, f64, type I32, i32, i64, type V128 } from '../ir/expr.ts';
+import type { Ops } from '../ir/ops.ts';
+import { f32x4, f64x2, i32x4, i64x2, v128 } from '../ir/vector.ts';
+
+const PLAIN_FIELDS = 0xffe0;
+const PLAIN = 0x1fa0;
+
+/** MXCSR asks for nothing unusual and PE is set. */
+export function plainMxcsr(c: Ops): I32 {
+  return i32.eq(i32.and(c.get('mxcsr') as I32, PLAIN_FIELDS), PLAIN);
+}
+/** PE is masked and set: inexactness does not show. */
+export function precisionSticky(c: Ops): I32 {
+  return i32.eq(i32.and(c.get('mxcsr') as I32, 0x1020), 0x1020);
+}
+export function roundsToNearest(c: Ops): I32 {
+  return i32.eqz(i32.and(c.get('mxcsr') as I32, 0x6000));
+}
+
+/** What the fast path asks of one width, as scalars and as vectors. */
+export const all = (...conditions: I32[]): I32 => conditions.reduce((a, b) => i32.and(a, b));
+export const either = (a: I32, b: I32): I32 => i32.or(a, b);
+
+const INF64 = (): F64 => f64.reinterpret(i64.const(0x7ff0000000000000n));
+const MIN64 = (): F64 => f64.reinterpret(i64.const(0x0010000000000000n));
+const INF32 = (): F32 => f32.reinterpret(i32.const(0x7f800000));
+const MIN32 = (): F32 => f32.reinterpret(i32.const(0x00800000));
+
+/** Zero, normal, infinite or NaN. */
+export const notDenormal64 = (a: F64): I32 =>
+  i64.ge_u(i64.sub(i64.and(i64.reinterpret(a), 0x7fffffffffffffffn), 1), 0x000fffffffffffffn);
+export const notDenormal32 = (a: F32): I32 => i32.ge_u(i32.sub(i32.and(i32.reinterpret(a), 0x7fffffff), 1), 0x007fffff);
+
+const isZero64 = (a: F64): I32 => f64.eq(a, f64.reinterpret(i64.const(0)));
+const isZero32 = (a: F32): I32 => f32.eq(a, f32.reinterpret(i32.const(0)));
+
+/** The shapes: a value's conditions for each width. */
+export const scalar64 = {
+  finite: (r: F64): I32 => f64.lt(f64.abs(r), INF64()),
+  aboveTiny: (r: F64): I32 => f64.gt(f64.abs(r), MIN64()),
+  zero: isZero64,
+  number: (a: F64): I32 => f64.eq(a, a),
+  notDenormal: notDenormal64,
+} as const;
+export const scalar32 = {
+  finite: (r: F32): I32 => f32.lt(f32.abs(r), INF32()),
+  aboveTiny: (r: F32): I32 => f32.gt(f32.abs(r), MIN32()),
+  zero: isZero32,
+  number: (a: F32): I32 => f32.eq(a, a),
+  notDenormal: notDenormal32,
+} as const;
+
+/** The same of vectors, as lane masks. */
+export interface VectorShape {
+  readonly finite: (r: V128) => V128;
+  readonly aboveTiny: (r: V128) => V128;
+  readonly zero: (a: V128) => V128;
+  readonly number: (a: V128) => V128;
+  readonly notDenormal: (a: V128) => V128;
+  /** All lanes of a mask. */
+  readonly every: (mask: V128) => I32;
+}
+const infs64 = (): V128 => i64x2.splat(i64.const(0x7ff0000000000000n));
+const mins64 = (): V128 => i64x2.splat(i64.const(0x0010000000000000n));
+const infs32 = (): V128 => i32x4.splat(i32.const(0x7f800000));
+const mins32 = (): V128 => i32x4.splat(i32.const(0x00800000));
+
+export const packed64: VectorShape = {
+  finite: (r) => f64x2.lt(f64x2.abs(r), infs64()),
+  aboveTiny: (r) => f64x2.gt(f64x2.abs(r), mins64()),
+  zero: (a) => f64x2.eq(a, v128.zero()),
+  number: (a) => f64x2.eq(a, a),
+  notDenormal: (a) => v128.or(f64x2.ge(f64x2.abs(a), mins64()), v128.or(f64x2.eq(a, v128.zero()), f64x2.ne(a, a))),
+  every: (mask) => i64x2.all_true(mask),
+};
+export const packed32: VectorShape = {
+  finite: (r) => f32x4.lt(f32x4.abs(r), infs32()),
+  aboveTiny: (r) => f32x4.gt(f32x4.abs(r), mins32()),
+  zero: (a) => f32x4.eq(a, v128.zero()),
+  number: (a) => f32x4.eq(a, a),
+  notDenormal: (a) => v128.or(f32x4.ge(f32x4.abs(a), mins32()), v128.or(f32x4.eq(a, v128.zero()), f32x4.ne(a, a))),
+  every: (mask) => i32x4.all_true(mask),
+};
+export const both = (...masks: V128[]): V128 => masks.reduce((a, b) => v128.and(a, b));

@@ -1,0 +1,536 @@
+/** SSE and AVX floating-point arithmetic, comparison, minimum, maximum, roots (Intel SDM vol. 2). */
+import { setFromWord } from '../flags.ts';
+import { type F32, type F64, f32, f64, type I32, i32, i64, type V128 } from '../ir/expr.ts';
+import type { Ops } from '../ir/ops.ts';
+import { f32x4, f64x2, i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
+import { unpack32, unpack64 } from '../softfloat/real.ts';
+import { type Lower, type Row, sse } from './row.ts';
+import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
+import { all, both, either, packed32, packed64, plainMxcsr, scalar32, scalar64 } from './sse-fp-fast.ts';
+import {
+  ADD,
+  type Arithmetic,
+  compareFlags,
+  compareMask,
+  DIV,
+  dotProduct32,
+  dotProduct64,
+  MAX,
+  MIN,
+  MUL,
+  reciprocal,
+  reciprocalSqrt,
+  SQRT,
+  SUB,
+} from './sse-fp-ops.ts';
+import { type Slow, slowly } from './sse-fp-slow.ts';
+
+export type Width = 32 | 64;
+
+/** Each of `count` elements by soft float. */
+export const elements =
+  (width: Width, count: number, f: Arithmetic): Slow =>
+  (env, s) => {
+    for (let i = 0; i < count; i++) {
+      if (width === 32) {
+        s.set32(i, f.f32(env, s.u32(0, i), s.u32(1, i)));
+      } else {
+        s.set64(i, f.f64(env, s.u64(0, i), s.u64(1, i)));
+      }
+    }
+  };
+export const perLane = (width: Width): number => (width === 32 ? 4 : 2);
+
+/** What tells the operations apart on the fast path. */
+interface Operation {
+  readonly name: string;
+  readonly opcode: string;
+  readonly soft: Arithmetic;
+  readonly scalar32: (a: F32, b: F32) => F32;
+  readonly scalar64: (a: F64, b: F64) => F64;
+  readonly packed32: (a: V128, b: V128) => V128;
+  readonly packed64: (a: V128, b: V128) => V128;
+  /** A result of zero or near it may be inexact: it counts only when the operands show that it is exact. */
+  readonly tiny: 'exact' | 'either' | 'first';
+}
+
+function resultMask(o: Operation, width: Width, a: V128, b: V128, r: V128): V128 {
+  const s = width === 32 ? packed32 : packed64;
+  const operands = both(s.finite(r), s.notDenormal(a), s.notDenormal(b));
+  if (o.tiny === 'exact') {
+    return operands;
+  }
+  const zero = o.tiny === 'either' ? v128.or(s.zero(a), s.zero(b)) : s.zero(a);
+  return v128.and(operands, v128.or(s.aboveTiny(r), zero));
+}
+
+/** Packed arithmetic on given lanes: all fast or all slow. */
+function packedOperation(c: Ops, o: Operation, width: Width, a: readonly V128[], b: readonly V128[]): void {
+  const s = width === 32 ? packed32 : packed64;
+  const f = width === 32 ? o.packed32 : o.packed64;
+  const r = a.map((x, lane) => c.let(f(x, b[lane]!)));
+  const masks = r.map((x, lane) => resultMask(o, width, a[lane]!, b[lane]!, x));
+  c.if(
+    all(plainMxcsr(c), s.every(both(...masks))),
+    () => writeLanes(c, 0, r),
+    () => writeLanes(c, 0, slowly(c, [a, b], elements(width, perLane(width) * a.length, o.soft)).slice(0, a.length)),
+  );
+}
+
+const packed =
+  (o: Operation, width: Width): Lower =>
+  (c) => {
+    const a = lanesOf(c, 1);
+    packedOperation(c, o, width, a, lanesOf(c, 2));
+  };
+
+function scalarMask<T extends F32 | F64>(
+  o: Operation,
+  s: {
+    finite: (r: T) => I32;
+    aboveTiny: (r: T) => I32;
+    zero: (a: T) => I32;
+    notDenormal: (a: T) => I32;
+  },
+  a: T,
+  b: T,
+  r: T,
+): I32 {
+  const operands = all(s.finite(r), s.notDenormal(a), s.notDenormal(b));
+  if (o.tiny === 'exact') {
+    return operands;
+  }
+  const zero = o.tiny === 'either' ? either(s.zero(a), s.zero(b)) : s.zero(a);
+  return i32.and(operands, either(s.aboveTiny(r), zero));
+}
+
+/** Element 0 of `from`, the rest of `to`. */
+export function mergeLow(width: Width, to: V128, from: V128): V128 {
+  const bytes = width / 8;
+  return i8x16.shuffle(
+    to,
+    from,
+    Array.from({ length: 16 }, (_, i) => (i < bytes ? 16 + i : i)),
+  );
+}
+
+const scalar =
+  (o: Operation, width: Width): Lower =>
+  (c) => {
+    const base = c.readVector(1);
+    const source = c.readVector(2);
+    const [condition, fast] = scalarFast(c, o, width, base, source);
+    c.if(
+      condition,
+      () => c.writeVector(0, fast()),
+      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, o.soft))[0]!)),
+    );
+  };
+
+function scalarFast(c: Ops, o: Operation, width: Width, base: V128, source: V128): [I32, () => V128] {
+  if (width === 32) {
+    const a = c.let(f32x4.extract(base, 0));
+    const b = c.let(f32x4.extract(source, 0));
+    const r = c.let(o.scalar32(a, b));
+    return [all(plainMxcsr(c), scalarMask(o, scalar32, a, b, r)), () => f32x4.replace(base, 0, r)];
+  }
+  const a = c.let(f64x2.extract(base, 0));
+  const b = c.let(f64x2.extract(source, 0));
+  const r = c.let(o.scalar64(a, b));
+  return [all(plainMxcsr(c), scalarMask(o, scalar64, a, b, r)), () => f64x2.replace(base, 0, r)];
+}
+
+const OPERATIONS: readonly Operation[] = [
+  {
+    name: 'add',
+    opcode: '58',
+    soft: ADD,
+    scalar32: f32.add,
+    scalar64: f64.add,
+    packed32: f32x4.add,
+    packed64: f64x2.add,
+    tiny: 'exact',
+  },
+  {
+    name: 'mul',
+    opcode: '59',
+    soft: MUL,
+    scalar32: f32.mul,
+    scalar64: f64.mul,
+    packed32: f32x4.mul,
+    packed64: f64x2.mul,
+    tiny: 'either',
+  },
+  {
+    name: 'sub',
+    opcode: '5C',
+    soft: SUB,
+    scalar32: f32.sub,
+    scalar64: f64.sub,
+    packed32: f32x4.sub,
+    packed64: f64x2.sub,
+    tiny: 'exact',
+  },
+  {
+    name: 'div',
+    opcode: '5E',
+    soft: DIV,
+    scalar32: f32.div,
+    scalar64: f64.div,
+    packed32: f32x4.div,
+    packed64: f64x2.div,
+    tiny: 'first',
+  },
+];
+const [ADDITION, , SUBTRACTION] = OPERATIONS as [Operation, Operation, Operation, Operation];
+
+/** The four forms ps, pd, ss, sd of a two-operand instruction. */
+function fourForms(
+  name: string,
+  opcode: string,
+  packedOf: (w: Width) => Lower,
+  scalarOf: (w: Width) => Lower,
+  tail = '',
+): Row[] {
+  return [
+    ...sse(`${name}ps`, `NP 0F ${opcode} /r`, `Vx Hx Wx${tail}`, packedOf(32)),
+    ...sse(`${name}pd`, `66 0F ${opcode} /r`, `Vx Hx Wx${tail}`, packedOf(64)),
+    ...sse(`${name}ss`, `F3 0F ${opcode} /r`, `Vd Hd Wd${tail}`, scalarOf(32), { vex: 'LIG' }),
+    ...sse(`${name}sd`, `F2 0F ${opcode} /r`, `Vq Hq Wq${tail}`, scalarOf(64), { vex: 'LIG' }),
+  ];
+}
+
+/** SQRT: only the source counts. */
+const sqrtPacked =
+  (width: Width): Lower =>
+  (c) => {
+    const s = width === 32 ? packed32 : packed64;
+    const b = lanesOf(c, 1);
+    const r = b.map((x) => c.let(width === 32 ? f32x4.sqrt(x) : f64x2.sqrt(x)));
+    const masks = r.map((x, lane) => both(s.finite(x), s.notDenormal(b[lane]!)));
+    c.if(
+      all(plainMxcsr(c), s.every(both(...masks))),
+      () => writeLanes(c, 0, r),
+      () => writeLanes(c, 0, slowly(c, [b, b], elements(width, perLane(width) * b.length, SQRT)).slice(0, b.length)),
+    );
+  };
+const SQUARE_ROOT: Operation = {
+  name: 'sqrt',
+  opcode: '51',
+  soft: SQRT,
+  scalar32: (_a, b) => f32.sqrt(b),
+  scalar64: (_a, b) => f64.sqrt(b),
+  packed32: (_a, b) => f32x4.sqrt(b),
+  packed64: (_a, b) => f64x2.sqrt(b),
+  tiny: 'exact',
+};
+const sqrtScalar =
+  (width: Width): Lower =>
+  (c) => {
+    const base = c.readVector(1);
+    const source = c.readVector(2);
+    const [condition, fast] = scalarFast(c, SQUARE_ROOT, width, source, source);
+    c.if(
+      condition,
+      () => c.writeVector(0, mergeLow(width, base, fast())),
+      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, SQRT))[0]!)),
+    );
+  };
+
+/** MIN and MAX: exact, so only NaNs and denormals matter. */
+const minMaxPacked =
+  (max: boolean) =>
+  (width: Width): Lower =>
+  (c) => {
+    const a = lanesOf(c, 1);
+    const b = lanesOf(c, 2);
+    const [condition, r] = minMaxFast(c, max, width, a, b);
+    c.if(
+      condition,
+      () => writeLanes(c, 0, r),
+      () =>
+        writeLanes(
+          c,
+          0,
+          slowly(c, [a, b], elements(width, perLane(width) * a.length, max ? MAX : MIN)).slice(0, a.length),
+        ),
+    );
+  };
+
+function minMaxFast(
+  c: Ops,
+  max: boolean,
+  width: Width,
+  a: readonly V128[],
+  b: readonly V128[],
+  low = false,
+): [I32, V128[]] {
+  const s = width === 32 ? packed32 : packed64;
+  const shape = width === 32 ? f32x4 : f64x2;
+  // pmin(x, y) is y < x ? y : x: with the operands swapped just what MINPS says.
+  const r = a.map((x, lane) => c.let(max ? shape.pmax(b[lane]!, x) : shape.pmin(b[lane]!, x)));
+  const masks = a.map((x, lane) => both(s.number(x), s.number(b[lane]!), s.notDenormal(x), s.notDenormal(b[lane]!)));
+  const mask = both(...masks);
+  return [low ? lowElement(mask) : s.every(mask), r];
+}
+/** Element 0 of a mask. */
+const lowElement = (mask: V128): I32 => i32.and(i32x4.extract(mask, 0), 1);
+
+const minMaxScalar =
+  (max: boolean) =>
+  (width: Width): Lower =>
+  (c) => {
+    const base = c.readVector(1);
+    const source = c.readVector(2);
+    const [condition, r] = minMaxFast(c, max, width, [base], [source], true);
+    c.if(
+      condition,
+      () => c.writeVector(0, mergeLow(width, base, r[0]!)),
+      () =>
+        c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, max ? MAX : MIN))[0]!)),
+    );
+  };
+
+/** CMP: for ordered operands, which of less (1), equal (2), greater (4) make predicate 0-15 true; four bits each. */
+const ORDERED = [2, 1, 3, 0, 5, 6, 4, 7, 2, 1, 3, 0, 5, 6, 4, 7].reduce(
+  (t, v, i) => t | (BigInt(v) << BigInt(4 * i)),
+  0n,
+);
+
+function compareLanes(c: Ops, width: Width, a: readonly V128[], b: readonly V128[], imm: I32, low: boolean) {
+  const s = width === 32 ? packed32 : packed64;
+  const shape = width === 32 ? f32x4 : f64x2;
+  const table = i64.const(ORDERED);
+  const wanted = c.let(i32.wrap(i64.shr_u(table, i64.extend_u(i32.shl(i32.and(imm, 15), 2)))));
+  const choose = (bit: number): V128 => c.let(i32x4.splat(i32.sub(0, i32.and(i32.shr_u(wanted, bit), 1))));
+  const [lt, eq, gt] = [choose(0), choose(1), choose(2)];
+  const r = a.map((x, lane) =>
+    c.let(
+      v128.or(
+        v128.or(v128.and(shape.lt(x, b[lane]!), lt), v128.and(shape.eq(x, b[lane]!), eq)),
+        v128.and(shape.gt(x, b[lane]!), gt),
+      ),
+    ),
+  );
+  const mask = both(
+    ...a.map((x, lane) => both(s.number(x), s.number(b[lane]!), s.notDenormal(x), s.notDenormal(b[lane]!))),
+  );
+  return { r, condition: low ? lowElement(mask) : s.every(mask) };
+}
+
+/** The predicate comes staged as a third operand. */
+const compareSlow =
+  (width: Width, count: number, predicates: number): Slow =>
+  (env, s) =>
+    elements(width, count, compareMask(s.u32(2, 0) & predicates))(env, s);
+
+/** The legacy encodings have eight predicates, VEX has 32. */
+const comparePacked =
+  (width: Width): Lower =>
+  (c) => {
+    const predicates = c.vex ? 31 : 7;
+    const imm = c.let(i32.and(imm8(c, 3), predicates));
+    const a = lanesOf(c, 1);
+    const b = lanesOf(c, 2);
+    const { r, condition } = compareLanes(c, width, a, b, imm, false);
+    c.if(
+      condition,
+      () => writeLanes(c, 0, r),
+      () => {
+        const slow = compareSlow(width, perLane(width) * a.length, predicates);
+        writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow).slice(0, a.length));
+      },
+    );
+  };
+const compareScalar =
+  (width: Width): Lower =>
+  (c) => {
+    const predicates = c.vex ? 31 : 7;
+    const imm = c.let(i32.and(imm8(c, 3), predicates));
+    const base = c.readVector(1);
+    const source = c.readVector(2);
+    const { r, condition } = compareLanes(c, width, [base], [source], imm, true);
+    c.if(
+      condition,
+      () => c.writeVector(0, mergeLow(width, base, r[0]!)),
+      () => {
+        const slow = compareSlow(width, 1, predicates);
+        c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source], [i32x4.splat(imm)]], slow)[0]!));
+      },
+    );
+  };
+
+/** COMISS, COMISD, UCOMISS, UCOMISD: ZF PF CF, the others clear. */
+const compareToFlags =
+  (width: Width, signalling: boolean): Lower =>
+  (c) => {
+    const a = c.readVector(0);
+    const b = c.readVector(1);
+    const word = c.variable(i32.const(0));
+    const [ordered, less, equal] = width === 32 ? ordered32(c, a, b) : ordered64(c, a, b);
+    c.if(
+      ordered,
+      () => word.set(i32.or(less, i32.shl(equal, 6))),
+      () => {
+        const r = slowly(c, [[a], [b]], (env, s) => {
+          const flags =
+            width === 32
+              ? compareFlags(env, unpack32(s.u32(0, 0)), unpack32(s.u32(1, 0)), signalling)
+              : compareFlags(env, unpack64(s.u64(0, 0)), unpack64(s.u64(1, 0)), signalling);
+          s.set32(0, flags);
+        });
+        word.set(i32x4.extract(r[0]!, 0));
+      },
+    );
+    setFromWord(c, word.value);
+  };
+
+function ordered32(c: Ops, x: V128, y: V128): [I32, I32, I32] {
+  const a = c.let(f32x4.extract(x, 0));
+  const b = c.let(f32x4.extract(y, 0));
+  const s = scalar32;
+  return [all(s.number(a), s.number(b), s.notDenormal(a), s.notDenormal(b)), f32.lt(a, b), f32.eq(a, b)];
+}
+function ordered64(c: Ops, x: V128, y: V128): [I32, I32, I32] {
+  const a = c.let(f64x2.extract(x, 0));
+  const b = c.let(f64x2.extract(y, 0));
+  const s = scalar64;
+  return [all(s.number(a), s.number(b), s.notDenormal(a), s.notDenormal(b)), f64.lt(a, b), f64.eq(a, b)];
+}
+
+/** HADD and HSUB: even elements of both sources against the odd ones. */
+const horizontal =
+  (o: Operation, width: Width): Lower =>
+  (c) => {
+    const bytes = width / 8;
+    const pick = (odd: number): number[] =>
+      Array.from({ length: 16 }, (_, i) => (Math.floor(i / bytes) * 2 + odd) * bytes + (i % bytes));
+    const x = lanesOf(c, 1);
+    const y = lanesOf(c, 2);
+    const a = x.map((v, lane) => c.let(i8x16.shuffle(v, y[lane]!, pick(0))));
+    const b = x.map((v, lane) => c.let(i8x16.shuffle(v, y[lane]!, pick(1))));
+    packedOperation(c, o, width, a, b);
+  };
+
+/** ADDSUB: differences in the even elements, sums in the odd ones. */
+const addSubtract =
+  (width: Width): Lower =>
+  (c) => {
+    const s = width === 32 ? packed32 : packed64;
+    const shape = width === 32 ? f32x4 : f64x2;
+    const a = lanesOf(c, 1);
+    const b = lanesOf(c, 2);
+    const signs =
+      width === 32 ? i64x2.splat(i64.const(0x80000000)) : i64x2.replace(v128.zero(), 0, i64.const(1n << 63n));
+    const r = a.map((x, lane) => c.let(shape.add(x, v128.xor(b[lane]!, signs))));
+    const masks = r.map((x, lane) => both(s.finite(x), s.notDenormal(a[lane]!), s.notDenormal(b[lane]!)));
+    const count = perLane(width) * a.length;
+    c.if(
+      all(plainMxcsr(c), s.every(both(...masks))),
+      () => writeLanes(c, 0, r),
+      () => {
+        const slow: Slow = (env, st) => {
+          for (let i = 0; i < count; i++) {
+            const f = i & 1 ? ADD : SUB;
+            if (width === 32) {
+              st.set32(i, f.f32(env, st.u32(0, i), st.u32(1, i)));
+            } else {
+              st.set64(i, f.f64(env, st.u64(0, i), st.u64(1, i)));
+            }
+          }
+        };
+        writeLanes(c, 0, slowly(c, [a, b], slow).slice(0, a.length));
+      },
+    );
+  };
+
+const dotProduct =
+  (width: Width): Lower =>
+  (c) => {
+    const imm = imm8(c, 3);
+    const a = lanesOf(c, 1);
+    const b = lanesOf(c, 2);
+    const slow: Slow = (env, s) => {
+      const control = s.u32(2, 0);
+      for (let lane = 0; lane < a.length; lane++) {
+        if (width === 32) {
+          const at = lane * 4;
+          dotProduct32(
+            env,
+            (i) => s.u32(0, at + i),
+            (i) => s.u32(1, at + i),
+            control,
+          ).forEach((v, i) => {
+            s.set32(at + i, v);
+          });
+        } else {
+          dotProduct64(
+            env,
+            (i) => s.u64(0, i),
+            (i) => s.u64(1, i),
+            control,
+          ).forEach((v, i) => {
+            s.set64(i, v);
+          });
+        }
+      }
+    };
+    writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow, true).slice(0, a.length));
+  };
+
+/** RCPPS, RSQRTPS: no flags at all. */
+const approximate =
+  (f: (bits: number) => number, packedForm: boolean): Lower =>
+  (c) => {
+    if (!packedForm) {
+      const base = c.readVector(1);
+      const r = slowly(c, [[c.readVector(2)]], (_, s) => s.set32(0, f(s.u32(0, 0))));
+      c.writeVector(0, mergeLow(32, base, r[0]!));
+      return;
+    }
+    const a = lanesOf(c, 1);
+    const slow: Slow = (_, s) => {
+      for (let i = 0; i < 4 * a.length; i++) {
+        s.set32(i, f(s.u32(0, i)));
+      }
+    };
+    writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length));
+  };
+function approximations(name: string, opcode: string, f: (bits: number) => number): Row[] {
+  return [
+    ...sse(`${name}ps`, `NP 0F ${opcode} /r`, 'Vx Wx', approximate(f, true)),
+    ...sse(`${name}ss`, `F3 0F ${opcode} /r`, 'Vd Hd Wd', approximate(f, false), { vex: 'LIG' }),
+  ];
+}
+
+export const sseFpRows: readonly Row[] = [
+  ...OPERATIONS.flatMap((o) =>
+    fourForms(
+      o.name,
+      o.opcode,
+      (w) => packed(o, w),
+      (w) => scalar(o, w),
+    ),
+  ),
+  ...sse('sqrtps', 'NP 0F 51 /r', 'Vx Wx', sqrtPacked(32)),
+  ...sse('sqrtpd', '66 0F 51 /r', 'Vx Wx', sqrtPacked(64)),
+  ...sse('sqrtss', 'F3 0F 51 /r', 'Vd Hd Wd', sqrtScalar(32), { vex: 'LIG' }),
+  ...sse('sqrtsd', 'F2 0F 51 /r', 'Vq Hq Wq', sqrtScalar(64), { vex: 'LIG' }),
+  ...fourForms('min', '5D', minMaxPacked(false), minMaxScalar(false)),
+  ...fourForms('max', '5F', minMaxPacked(true), minMaxScalar(true)),
+  ...fourForms('cmp', 'C2', comparePacked, compareScalar, ' Ib'),
+  ...sse('ucomiss', 'NP 0F 2E /r', 'Vd Wd', compareToFlags(32, false), { vex: 'LIG' }),
+  ...sse('ucomisd', '66 0F 2E /r', 'Vq Wq', compareToFlags(64, false), { vex: 'LIG' }),
+  ...sse('comiss', 'NP 0F 2F /r', 'Vd Wd', compareToFlags(32, true), { vex: 'LIG' }),
+  ...sse('comisd', '66 0F 2F /r', 'Vq Wq', compareToFlags(64, true), { vex: 'LIG' }),
+  ...sse('haddps', 'F2 0F 7C /r', 'Vx Hx Wx', horizontal(ADDITION, 32)),
+  ...sse('haddpd', '66 0F 7C /r', 'Vx Hx Wx', horizontal(ADDITION, 64)),
+  ...sse('hsubps', 'F2 0F 7D /r', 'Vx Hx Wx', horizontal(SUBTRACTION, 32)),
+  ...sse('hsubpd', '66 0F 7D /r', 'Vx Hx Wx', horizontal(SUBTRACTION, 64)),
+  ...sse('addsubps', 'F2 0F D0 /r', 'Vx Hx Wx', addSubtract(32)),
+  ...sse('addsubpd', '66 0F D0 /r', 'Vx Hx Wx', addSubtract(64)),
+  ...sse('dpps', '66 0F3A 40 /r', 'Vx Hx Wx Ib', dotProduct(32)),
+  ...sse('dppd', '66 0F3A 41 /r', 'Vdq Hdq Wdq Ib', dotProduct(64), { vex: '128' }),
+  ...approximations('rsqrt', '52', reciprocalSqrt),
+  ...approximations('rcp', '53', reciprocal),
+];
