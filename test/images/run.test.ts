@@ -1,0 +1,51 @@
+import { expect } from 'chai';
+import { kernelInfo, send_signal } from '../../linux/signal/queue.ts';
+import { unpackImageSet } from '../helpers/image-sets.ts';
+import { expectedOutput, restoreSet } from './machine.ts';
+
+const SIGCONT = 18;
+
+const sets = [
+  'counter32-static',
+  'counter32-norseq',
+  'counter32-dynamic',
+  'counter32-dynamic-norseq',
+  'counter64-avx2',
+  'fpu32',
+];
+
+describe('images that the real CRIU made run on to their end', () => {
+  for (const name of sets) {
+    for (const vdso of ['ours', 'image'] as const) {
+      it(`${name}, the machine's vDSO: ${vdso}`, () => {
+        const set = unpackImageSet(name);
+        try {
+          const machine = restoreSet(set.path, { vdso });
+          expect(machine.run().kind, machine.log()).to.equal('exit');
+          expect(machine.kernel.exitStatus, machine.log()).to.equal(0);
+          expect(machine.read(`/srv/tasks/${name}/out.txt`)).to.equal(expectedOutput(set.path, name));
+        } finally {
+          set.remove();
+        }
+      });
+    }
+  }
+
+  it('stopped32 stays stopped until SIGCONT', () => {
+    const set = unpackImageSet('stopped32');
+    try {
+      const machine = restoreSet(set.path);
+      while (machine.run().kind !== 'idle') {
+        expect(machine.kernel.exitStatus, machine.log()).to.equal(undefined);
+      }
+      const [task] = machine.kernel.tasks.values();
+      expect(task?.state).to.equal('stopped');
+      send_signal(task!, kernelInfo(SIGCONT), true);
+      while (machine.run().kind !== 'exit');
+      expect(machine.kernel.exitStatus).to.equal(0);
+      expect(machine.read('/srv/tasks/stopped32/out.txt')).to.equal(expectedOutput(set.path, 'stopped32'));
+    } finally {
+      set.remove();
+    }
+  });
+});
