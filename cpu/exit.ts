@@ -23,6 +23,8 @@ export type Exit =
     }
   /** An execution breakpoint of the debugger: the instruction at RIP has not run. */
   | { readonly kind: 'breakpoint'; readonly address: bigint }
+  /** A far transfer or IRET between 64-bit and compatibility mode has completed: CS before and after. */
+  | { readonly kind: 'cs-switch'; readonly from: number; readonly to: number }
   /** A data watchpoint of the debugger: the instruction before RIP touched `address`. */
   | { readonly kind: 'watchpoint'; readonly address: bigint; readonly access: 'read' | 'write' };
 

@@ -92,14 +92,10 @@ export const overflow = (c: Ops): I32 => {
   return i32.shr_u(i32.xor(aux, i32.shl(aux, 1)), 31);
 };
 export const zero = (c: Ops): I32 => i64.eqz(c.flagResult());
-export const sign = (c: Ops): I32 =>
-  i32.xor(i32.wrap(i64.shr_u(c.flagResult(), 63)), i32.and(c.flagAux(), 1));
+export const sign = (c: Ops): I32 => i32.xor(i32.wrap(i64.shr_u(c.flagResult(), 63)), i32.and(c.flagAux(), 1));
 export const adjust = (c: Ops): I32 => i32.and(i32.shr_u(c.flagAux(), 3), 1);
 export const parity = (c: Ops): I32 =>
-  i32.and(
-    i32.not(i32.popcnt(i32.and(i32.xor(i32.wrap(c.flagResult()), i32.shr_u(c.flagAux(), 8)), 0xff))),
-    1,
-  );
+  i32.and(i32.not(i32.popcnt(i32.and(i32.xor(i32.wrap(c.flagResult()), i32.shr_u(c.flagAux(), 8)), 0xff))), 1);
 
 /** The condition of Jcc, SETcc, CMOVcc by the low four bits of the opcode; Intel SDM vol. 1, appendix B. */
 export function condition(c: Ops, cc: number): I32 {
@@ -179,4 +175,5 @@ export function statusWord(c: Ops): I32 {
   ].reduce((a, b) => i32.or(a, b));
 }
 
-export const asInt = (v: IntLike): Int => (typeof v === 'object' ? v : typeof v === 'bigint' ? i64.const(v) : i32.const(v));
+export const asInt = (v: IntLike): Int =>
+  typeof v === 'object' ? v : typeof v === 'bigint' ? i64.const(v) : i32.const(v);

@@ -40,11 +40,26 @@ const c32 = (v: I32Like): I32 => (typeof v === 'number' ? node('i32', 0x41, [], 
 const c64 = (v: I64Like): I64 =>
   typeof v === 'number' || typeof v === 'bigint' ? node('i64', 0x42, [], BigInt.asIntN(64, BigInt(v))) : v;
 
-const un32 = (op: number) => (a: I32Like): I32 => node('i32', op, [c32(a)]);
-const bin32 = (op: number) => (a: I32Like, b: I32Like): I32 => node('i32', op, [c32(a), c32(b)]);
-const un64 = (op: number) => (a: I64Like): I64 => node('i64', op, [c64(a)]);
-const bin64 = (op: number) => (a: I64Like, b: I64Like): I64 => node('i64', op, [c64(a), c64(b)]);
-const rel64 = (op: number) => (a: I64Like, b: I64Like): I32 => node('i32', op, [c64(a), c64(b)]);
+const un32 =
+  (op: number) =>
+  (a: I32Like): I32 =>
+    node('i32', op, [c32(a)]);
+const bin32 =
+  (op: number) =>
+  (a: I32Like, b: I32Like): I32 =>
+    node('i32', op, [c32(a), c32(b)]);
+const un64 =
+  (op: number) =>
+  (a: I64Like): I64 =>
+    node('i64', op, [c64(a)]);
+const bin64 =
+  (op: number) =>
+  (a: I64Like, b: I64Like): I64 =>
+    node('i64', op, [c64(a), c64(b)]);
+const rel64 =
+  (op: number) =>
+  (a: I64Like, b: I64Like): I32 =>
+    node('i32', op, [c64(a), c64(b)]);
 const conv =
   <A extends Type, R extends Type>(type: R, op: number) =>
   (a: Expr<A>): Expr<R> =>
@@ -134,9 +149,18 @@ export const i64 = {
   trunc_sat_f64_s: conv<'f64', 'i64'>('i64', 0xfc06),
 } as const;
 
-const funary = <T extends 'f32' | 'f64'>(type: T, op: number) => (a: Expr<T>): Expr<T> => node(type, op, [a]);
-const fbinary = <T extends 'f32' | 'f64'>(type: T, op: number) => (a: Expr<T>, b: Expr<T>): Expr<T> => node(type, op, [a, b]);
-const frel = <T extends 'f32' | 'f64'>(op: number) => (a: Expr<T>, b: Expr<T>): I32 => node('i32', op, [a, b]);
+const funary =
+  <T extends 'f32' | 'f64'>(type: T, op: number) =>
+  (a: Expr<T>): Expr<T> =>
+    node(type, op, [a]);
+const fbinary =
+  <T extends 'f32' | 'f64'>(type: T, op: number) =>
+  (a: Expr<T>, b: Expr<T>): Expr<T> =>
+    node(type, op, [a, b]);
+const frel =
+  <T extends 'f32' | 'f64'>(op: number) =>
+  (a: Expr<T>, b: Expr<T>): I32 =>
+    node('i32', op, [a, b]);
 
 export const f32 = {
   reinterpret: conv<'i32', 'f32'>('f32', 0xbe),

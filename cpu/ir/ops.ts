@@ -45,6 +45,9 @@ export interface Ops {
   readVector(i: number, lane?: 0 | 1): V128;
   /** Writes a lane; register: the rest of the register is kept (SSE) or cleared (VEX, above the vector length). */
   writeVector(i: number, v: V128, lane?: 0 | 1): void;
+  /** Vector register by number, and a lane of it, whatever the operands are. */
+  vector(n: number, lane?: 0 | 1): V128;
+  setVector(n: number, v: V128, lane?: 0 | 1): void;
   readF32(i: number): F32;
   readF64(i: number): F64;
 
@@ -72,6 +75,9 @@ export interface Ops {
   flagResult(): I64;
   flagAux(): I32;
 
+  /** Loads from an offset in the stack segment. */
+  loadStack(bits: 16 | 32 | 64, offset: I64): Int;
+
   raise(vector: number, errorCode?: IntLike): void;
   /** RIP after this instruction, as it is seen by the program (32 or 16 bits outside 64-bit mode). */
   nextRip(): I64;
@@ -79,6 +85,12 @@ export interface Ops {
   branch(condition?: I32): void;
   /** Jump to an address in CS. Ends the block. */
   jump(rip: I64): void;
+  /** Goes on after this instruction through the run loop: TF or the mode changed. Ends the block. */
+  leave(): void;
+  /** Base of the segment of the memory operand, or of DS or its override in string instructions. */
+  segmentBase(): I64;
+  /** 2^16-1, 2^32-1 or 2^64-1 by the address size. */
+  addressMask(): I64;
   /** Calls TypeScript. */
   call(run: (h: HelperContext) => void): void;
 }

@@ -2,14 +2,34 @@
 import { type Expr, type F32, type F64, type I32, type I64, i32, node, type Type, type V128 } from './expr.ts';
 
 const SIMD = 0xfd0000;
-const un = (n: number) => (a: V128): V128 => node('v128', SIMD + n, [a]);
-const bin = (n: number) => (a: V128, b: V128): V128 => node('v128', SIMD + n, [a, b]);
-const test = (n: number) => (a: V128): I32 => node('i32', SIMD + n, [a]);
-const shift = (n: number) => (a: V128, count: I32 | number): V128 =>
-  node('v128', SIMD + n, [a, typeof count === 'number' ? i32.const(count) : count]);
-const splat = <T extends Type>(n: number) => (a: Expr<T>): V128 => node('v128', SIMD + n, [a]);
-const extract = <T extends Type>(type: T, n: number) => (a: V128, lane: number): Expr<T> => node(type, SIMD + n, [a], lane);
-const replace = <T extends Type>(n: number) => (a: V128, lane: number, v: Expr<T>): V128 => node('v128', SIMD + n, [a, v], lane);
+const un =
+  (n: number) =>
+  (a: V128): V128 =>
+    node('v128', SIMD + n, [a]);
+const bin =
+  (n: number) =>
+  (a: V128, b: V128): V128 =>
+    node('v128', SIMD + n, [a, b]);
+const test =
+  (n: number) =>
+  (a: V128): I32 =>
+    node('i32', SIMD + n, [a]);
+const shift =
+  (n: number) =>
+  (a: V128, count: I32 | number): V128 =>
+    node('v128', SIMD + n, [a, typeof count === 'number' ? i32.const(count) : count]);
+const splat =
+  <T extends Type>(n: number) =>
+  (a: Expr<T>): V128 =>
+    node('v128', SIMD + n, [a]);
+const extract =
+  <T extends Type>(type: T, n: number) =>
+  (a: V128, lane: number): Expr<T> =>
+    node(type, SIMD + n, [a], lane);
+const replace =
+  <T extends Type>(n: number) =>
+  (a: V128, lane: number, v: Expr<T>): V128 =>
+    node('v128', SIMD + n, [a, v], lane);
 
 export const v128 = {
   const: (bytes: Uint8Array): V128 => node('v128', SIMD + 0x0c, [], bytes),
@@ -25,7 +45,8 @@ export const v128 = {
 } as const;
 
 export const i8x16 = {
-  shuffle: (a: V128, b: V128, lanes: readonly number[]): V128 => node('v128', SIMD + 0x0d, [a, b], Uint8Array.from(lanes)),
+  shuffle: (a: V128, b: V128, lanes: readonly number[]): V128 =>
+    node('v128', SIMD + 0x0d, [a, b], Uint8Array.from(lanes)),
   swizzle: bin(0x0e),
   splat: splat<'i32'>(0x0f),
   extract_s: extract('i32', 0x15),

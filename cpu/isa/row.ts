@@ -17,6 +17,8 @@ export interface RowOptions {
   readonly osz?: 'd64' | 'f64';
   /** Nothing of the block follows: control transfers, and what changes mode, flags TF or mappings. Conditional jumps too. */
   readonly ends?: true;
+  /** Not with REX.B, which makes another instruction of it (90: NOP or XCHG R8, RAX). */
+  readonly noRexB?: true;
   /** The memory operand is an address only: no access, no segment base (LEA, NOP Ev, PREFETCH). */
   readonly addressOnly?: true;
   /**
@@ -24,8 +26,6 @@ export interface RowOptions {
    * `never`: MOVUPS and the like. `always`: MOVAPS, MOVNTDQ... in both encodings (32 bytes for ymm).
    */
   readonly align?: 'never' | 'always';
-  /** The legacy encoding does not take VEX forms and vice versa; set by the constructors. */
-  readonly segment?: 'stack';
 }
 
 export interface Row {
@@ -62,7 +62,7 @@ export function sse(
 ): Row[] {
   const { vex = 'x', ...rest } = options;
   const [length, w] = vex.split('.');
-  const m = /^(?:(NP|66|F2|F3) )?(?:REX\.(W) )?(0F(?:38|3A)?|0F (?:38|3A)) (.*)$/.exec(encoding);
+  const m = /^(?:(NP|66|F2|F3) )?(?:REX\.(W) )?(0F ?38|0F ?3A|0F) (.*)$/.exec(encoding);
   if (!m) throw new Error(`not an SSE encoding: ${encoding}`);
   const map = m[3]!.replace(' ', '');
   const form = (l: string): Row => {
@@ -71,7 +71,10 @@ export function sse(
     return op(`v${name}`, `VEX.${l}${pp}.${map}.${wide} ${m[4]}`, operands, lower, rest);
   };
   const lengths = length === 'x' ? ['128', '256'] : [length!];
-  return [op(name, encoding.replace('0F38', '0F 38').replace('0F3A', '0F 3A'), operands, lower, rest), ...lengths.map(form)];
+  return [
+    op(name, encoding.replace('0F38', '0F 38').replace('0F3A', '0F 3A'), operands, lower, rest),
+    ...lengths.map(form),
+  ];
 }
 
 /** A meaning written in TypeScript: called for each execution, for what is rare or long. */

@@ -1,0 +1,551 @@
+/** The CPU: contexts, the run loop, blocks, breakpoints. */
+
+import { BlockBuilder, type CodeSource } from './decode/block-builder.ts';
+import { type Block, CodeCache } from './decode/code-cache.ts';
+import { Decoder } from './decode/decoder.ts';
+import { buildTable, compileRow } from './decode/encoding.ts';
+import { type Exit, Vector } from './exit.ts';
+import { Fault, WatchRetry } from './fault.ts';
+import { Flag } from './flags.ts';
+import { HelperContext } from './interp/helper-context.ts';
+import { Interpreter, type Port } from './interp/interpreter.ts';
+import { Pseudo } from './interp/pseudo.ts';
+import { Action, Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
+import { coldRows, commonRows } from './isa/all.ts';
+import { MemoryAccess } from './memory-access.ts';
+import { Access, type Mmu } from './mmu.ts';
+import { PhysicalMemory } from './physical-memory.ts';
+import { Registers } from './registers.ts';
+import { Mode, SegmentFile } from './segment.ts';
+import { checkOperand, checkStack, loadSegmentRegister } from './segment-checks.ts';
+import { CONTEXT_SIZE, PAGE_SIZE, Segment, State } from './state.ts';
+import { Tlb } from './tlb.ts';
+import { type WatchKind, Watchpoints } from './watchpoints.ts';
+
+export type Vendor = 'amd' | 'intel' | 'any';
+
+export interface CpuOptions {
+  readonly vendor?: Vendor;
+  /** Bytes of frames. */
+  readonly memoryLimit?: number;
+}
+
+const DEFAULT_MEMORY_LIMIT = 2 ** 31;
+/** The interpreter comes back this often, so that V8 can put the optimised code in its place. */
+const SLICE = 4_000_000;
+const DR6_SINGLE_STEP = 0x4000;
+
+/** The registers of one task. */
+export class CpuContext {
+  readonly regs: Registers;
+  /** Where the registers are while the context is not in the CPU. */
+  readonly saved: Uint8Array;
+
+  constructor(from?: Uint8Array) {
+    this.saved = new Uint8Array(CONTEXT_SIZE);
+    if (from) this.saved.set(from);
+    else resetContext(new DataView(this.saved.buffer));
+    this.regs = new Registers(new DataView(this.saved.buffer));
+  }
+
+  /** A copy of the registers as they are now (fork). */
+  clone(): CpuContext {
+    const { view } = this.regs;
+    return new CpuContext(new Uint8Array(view.buffer, view.byteOffset, CONTEXT_SIZE));
+  }
+}
+
+/** RFLAGS = 2, FPU and MXCSR as after FNINIT and reset; Intel SDM vol. 3, table 9-1. */
+function resetContext(view: DataView): void {
+  view.setBigUint64(State.flagResult, 1n, true);
+  view.setUint32(State.flagAux, 0x100, true);
+  view.setUint32(State.fcw, 0x37f, true);
+  view.setUint32(State.mxcsr, 0x1f80, true);
+}
+
+export class Cpu implements Port {
+  readonly memory: PhysicalMemory;
+  readonly vendor: Vendor;
+  readonly interpreter: Interpreter;
+  readonly access: MemoryAccess;
+  readonly segments: SegmentFile;
+  readonly gdt = new BigUint64Array(16);
+  ldt: BigUint64Array = new BigUint64Array(0);
+  /** Instructions retired since boot. */
+  icount = 0;
+  tscOffset = 0;
+  interruptRequested = false;
+  /** The next `run` does not stop at a breakpoint at its first instruction. */
+  resumeOverBreakpoint = false;
+  /** Set by a handler that ends the run. */
+  pendingExit: Exit | undefined;
+
+  private readonly data: DataView;
+  private readonly tlb: Tlb;
+  private readonly cache: CodeCache;
+  private readonly builder: BlockBuilder;
+  private readonly helperContext: HelperContext;
+  private readonly fault = new Fault();
+  private readonly retry = new WatchRetry();
+  private context: CpuContext;
+  private mmu: Mmu | undefined;
+  private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
+  private readonly watchpoints = new Map<Mmu, Watchpoints>();
+  /** The current block must be looked up as if there were no breakpoints. */
+  private ignoreBreakpoints = false;
+  private codeBase = 0n;
+  /** Budget given to the slice under way, to know the instruction count within it. */
+  private slice = 0;
+
+  constructor(options: CpuOptions = {}) {
+    this.vendor = options.vendor ?? 'any';
+    this.memory = new PhysicalMemory(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
+    const { buffer, bytes } = this.memory;
+    this.data = new DataView(buffer);
+    this.segments = new SegmentFile(new DataView(buffer, 0, PAGE_SIZE));
+    this.tlb = new Tlb(bytes);
+    this.cache = new CodeCache(this.memory);
+    this.access = new MemoryAccess(this.memory, this.tlb, this.cache, this.fault, this.retry);
+    this.helperContext = new HelperContext(this, buffer);
+    const common = commonRows.map(compileRow);
+    const all = [...common, ...coldRows.map(compileRow)];
+    this.interpreter = new Interpreter(this.memory.wasm, common, this);
+    this.builder = new BlockBuilder(
+      new Decoder(buildTable(all, true), buildTable(all, false)),
+      this.interpreter,
+      buffer,
+    );
+    this.context = new CpuContext();
+    this.moveIn(this.context);
+  }
+
+  get regs(): Registers {
+    return this.context.regs;
+  }
+
+  // Contexts and address spaces.
+
+  switchTo(context: CpuContext): void {
+    if (context === this.context) return;
+    const old = this.context;
+    old.saved.set(this.memory.bytes.subarray(0, CONTEXT_SIZE));
+    old.regs.rebind(new DataView(old.saved.buffer));
+    this.moveIn(context);
+  }
+
+  setMmu(mmu: Mmu): void {
+    if (mmu === this.mmu) return;
+    this.mmu = mmu;
+    this.access.mmu = mmu;
+    this.access.watchpoints = this.watchpoints.get(mmu);
+    this.tlb.flush();
+  }
+
+  flushTlb(): void {
+    this.tlb.flush();
+  }
+
+  flushPage(vpn: number): void {
+    this.tlb.flushPage(vpn);
+  }
+
+  dropSpace(mmu: Mmu): void {
+    for (const page of this.breakpoints.get(mmu)?.values() ?? []) this.dropBlocks(page);
+    this.breakpoints.delete(mmu);
+    this.watchpoints.delete(mmu);
+    if (this.mmu === mmu) {
+      this.mmu = undefined;
+      this.access.mmu = undefined;
+      this.access.watchpoints = undefined;
+      this.tlb.flush();
+    }
+  }
+
+  /** Loads a segment register as MOV and far transfers do; false where they would fault. */
+  loadSegment(segment: 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs', selector: number): boolean {
+    const s = Segment[segment.toUpperCase() as keyof typeof Segment];
+    return loadSegmentRegister(this, s, selector) === undefined;
+  }
+
+  /** To be called after segment registers changed. */
+  segmentsChanged(): void {
+    this.segments.updateMode();
+    this.access.long = this.segments.long;
+    // The jump cache goes by RIP: with another base of CS the same RIP means another place.
+    const base = this.segments.long ? 0n : this.segments.base(Segment.CS);
+    if (base !== this.codeBase) this.tlb.flushJumps();
+    this.codeBase = base;
+  }
+
+  // Breakpoints and watchpoints.
+
+  addBreakpoint(mmu: Mmu, address: number): void {
+    const pages = this.breakpoints.get(mmu) ?? new Map<number, BreakpointPage>();
+    this.breakpoints.set(mmu, pages);
+    const vpn = Math.floor(address / PAGE_SIZE);
+    const page = pages.get(vpn) ?? { offsets: new Map<number, number>(), blocks: new Map<number, Block>() };
+    pages.set(vpn, page);
+    const offset = address - vpn * PAGE_SIZE;
+    page.offsets.set(offset, (page.offsets.get(offset) ?? 0) + 1);
+    this.dropBlocks(page);
+    this.tlb.flushJumps();
+  }
+
+  removeBreakpoint(mmu: Mmu, address: number): void {
+    const pages = this.breakpoints.get(mmu);
+    const vpn = Math.floor(address / PAGE_SIZE);
+    const page = pages?.get(vpn);
+    if (!pages || !page) return;
+    const offset = address - vpn * PAGE_SIZE;
+    const left = (page.offsets.get(offset) ?? 0) - 1;
+    if (left > 0) page.offsets.set(offset, left);
+    else page.offsets.delete(offset);
+    this.dropBlocks(page);
+    if (page.offsets.size === 0) pages.delete(vpn);
+    this.tlb.flushJumps();
+  }
+
+  addWatchpoint(mmu: Mmu, address: number, length: number, kind: WatchKind): void {
+    const list = this.watchpoints.get(mmu) ?? new Watchpoints();
+    this.watchpoints.set(mmu, list);
+    list.add({ address, length, kind });
+    this.watchesChanged(mmu);
+  }
+
+  removeWatchpoint(mmu: Mmu, address: number, length: number, kind: WatchKind): void {
+    const list = this.watchpoints.get(mmu);
+    if (!list) return;
+    list.remove({ address, length, kind });
+    if (list.list.length === 0) this.watchpoints.delete(mmu);
+    this.watchesChanged(mmu);
+  }
+
+  // Running.
+
+  /** Runs at most `budget` instructions. */
+  run(budget: number): Exit {
+    let left = budget;
+    const over = this.resumeOverBreakpoint;
+    this.resumeOverBreakpoint = false;
+    this.prepare();
+    if (over && left > 0) {
+      const exit = this.single();
+      if (exit.kind !== 'budget') return exit;
+      left--;
+    }
+    while (left > 0) {
+      if (this.singleStepping) {
+        const exit = this.single();
+        if (exit.kind !== 'budget') return exit;
+        left--;
+        continue;
+      }
+      const before = this.icount;
+      const outcome = this.execute(Math.min(left, SLICE));
+      left -= this.icount - before;
+      switch (outcome) {
+        case Outcome.Budget:
+          // The next block is longer than what is left: a part of it.
+          if (left > 0 && left < SLICE) {
+            const done = this.icount;
+            const exit = this.partial(left);
+            if (exit) return exit;
+            left -= this.icount - done;
+          }
+          break;
+        case Outcome.Breakpoint:
+          return { kind: 'breakpoint', address: this.linearRip };
+        case Outcome.Exit:
+          return this.takeExit();
+        case RAISED:
+          return this.exception();
+        case WATCHED: {
+          const exit = this.single();
+          if (exit.kind !== 'budget') return exit;
+          left--;
+          break;
+        }
+        default:
+      }
+    }
+    return { kind: 'budget' };
+  }
+
+  /** Runs one instruction, whatever breakpoint is on it; kind 'budget' when it simply completed. */
+  step(): Exit {
+    this.resumeOverBreakpoint = false;
+    this.prepare();
+    return this.single();
+  }
+
+  // What the generated code calls (Port).
+
+  slow(record: number, low: number, high: number, info: number): number {
+    return this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
+  }
+
+  commit(): void {
+    this.access.commit();
+  }
+
+  raise(record: number, vector: number, errorCode: number): void {
+    this.access.raise(record, vector, errorCode);
+  }
+
+  helper(run: (h: HelperContext) => void, record: number): number {
+    const h = this.helperContext;
+    h.record = record;
+    h.action = Action.Continue;
+    this.cache.running = record;
+    run(h);
+    if (h.action === Action.Continue && h.variant.row.row.options.ends) h.jump(h.nextRip);
+    return h.action;
+  }
+
+  stack(record: number, offset: number, info: number): number {
+    return checkStack(this, record, offset >>> 0, info & 0xff, (info & 0x100) !== 0);
+  }
+
+  address(record: number): void {
+    checkOperand(this, record);
+  }
+
+  resolve(link: number): number {
+    if (this.data.getInt32(State.budget, true) <= 0) return 0;
+    const { generation } = this.cache;
+    const block = this.lookUp();
+    const linkable = link !== 0 && block.frame2 < 0 && generation === this.cache.generation;
+    if (linkable && this.staysOnPage()) this.data.setUint32(link, block.start, true);
+    return block.start;
+  }
+
+  /** Instructions retired before the one of `record`, for RDTSC. */
+  retiredBefore(record: number): number {
+    const used = this.slice - this.data.getInt32(State.budget, true);
+    return this.icount + used - this.data.getUint16(record + Rec.remaining, true);
+  }
+
+  // Private parts.
+
+  private moveIn(context: CpuContext): void {
+    this.context = context;
+    this.memory.bytes.set(context.saved, 0);
+    context.regs.rebind(this.data);
+    this.segmentsChanged();
+  }
+
+  /** The block at RIP lies on the page of the running one: a link between them holds as long as they do. */
+  private staysOnPage(): boolean {
+    const { data } = this;
+    if (!(data.getUint32(State.mode, true) & Mode.Flat)) return false;
+    const samePage = (data.getUint32(State.rip, true) ^ data.getUint32(State.blockRip, true)) >>> 12 === 0;
+    return samePage && data.getUint32(State.rip + 4, true) === data.getUint32(State.blockRip + 4, true);
+  }
+
+  private get singleStepping(): boolean {
+    return (this.data.getUint32(State.flagRest, true) & Flag.TF) !== 0;
+  }
+
+  private get linearRip(): bigint {
+    const rip = this.regs.rip;
+    return this.segments.long ? rip : (rip + this.segments.base(Segment.CS)) & 0xffffffffn;
+  }
+
+  /** RF holds for one instruction only, and we have no instruction breakpoints in hardware. */
+  private prepare(): void {
+    const rest = this.data.getUint32(State.flagRest, true);
+    if (rest & Flag.RF) this.data.setUint32(State.flagRest, rest & ~Flag.RF, true);
+    this.pendingExit = undefined;
+  }
+
+  private takeExit(): Exit {
+    const exit = this.pendingExit!;
+    this.pendingExit = undefined;
+    return exit;
+  }
+
+  private exception(): Exit {
+    const { vector, errorCode } = this.fault;
+    return { kind: 'exception', vector, errorCode, address: vector === Vector.PF ? this.fault.address : 0n };
+  }
+
+  /** Runs blocks for at most `budget` instructions and counts what was retired. */
+  private execute(budget: number): number {
+    this.slice = budget;
+    this.data.setInt32(State.budget, budget, true);
+    this.fault.record = 0;
+    this.retry.record = 0;
+    try {
+      return this.interpreter.run(this.lookUp().start);
+    } catch (e) {
+      if (e === this.fault) {
+        this.unwind(this.fault.record);
+        return RAISED;
+      }
+      if (e === this.retry) {
+        this.unwind(this.retry.record);
+        return WATCHED;
+      }
+      throw e;
+    } finally {
+      this.icount += this.slice - this.data.getInt32(State.budget, true);
+      this.slice = 0;
+      this.data.setInt32(State.budget, 0, true);
+      this.cache.running = 0;
+    }
+  }
+
+  /** An instruction did not complete: RIP goes back to it, and those that did not run are not counted. */
+  private unwind(record: number): void {
+    if (record === 0) return;
+    const { data } = this;
+    const rip = data.getBigUint64(State.blockRip, true) + BigInt(data.getUint16(record + Rec.offset, true));
+    data.setBigUint64(State.rip, rip & data.getBigUint64(State.ripMask, true), true);
+    const budget = data.getInt32(State.budget, true) + data.getUint16(record + Rec.remaining, true);
+    data.setInt32(State.budget, budget, true);
+  }
+
+  /** One instruction, without regard to breakpoints, with TF's trap and watchpoints. */
+  private single(): Exit {
+    const trap = this.singleStepping;
+    const watch = this.access.watchpoints;
+    if (watch) {
+      watch.recording = true;
+      watch.hit = undefined;
+    }
+    this.ignoreBreakpoints = true;
+    let exit: Exit | undefined;
+    try {
+      exit = this.partial(1);
+    } finally {
+      this.ignoreBreakpoints = false;
+      if (watch) watch.recording = false;
+    }
+    if (exit) return exit;
+    if (watch?.hit) return { kind: 'watchpoint', ...watch.hit };
+    if (trap) {
+      return { kind: 'exception', vector: Vector.DB, errorCode: 0, address: 0n, dr6: DR6_SINGLE_STEP };
+    }
+    return { kind: 'budget' };
+  }
+
+  /** Runs the first `n` instructions of the block at RIP (fewer when it leaves early); undefined when they completed. */
+  private partial(n: number): Exit | undefined {
+    let block: Block;
+    try {
+      this.fault.record = 0;
+      block = this.lookUp();
+    } catch (e) {
+      if (e === this.fault) return this.exception();
+      throw e;
+    }
+    const stopAt = n < block.count ? this.recordOf(block, n) : 0;
+    const handler = stopAt === 0 ? 0 : this.data.getUint16(stopAt + Rec.handler, true);
+    if (stopAt !== 0) this.data.setUint16(stopAt + Rec.handler, Pseudo.stop, true);
+    let outcome: number;
+    try {
+      outcome = this.execute(block.count);
+    } finally {
+      const now = stopAt === 0 ? 0 : this.data.getUint16(stopAt + Rec.handler, true);
+      if (now === Pseudo.stop && stopAt !== 0) this.data.setUint16(stopAt + Rec.handler, handler, true);
+    }
+    switch (outcome) {
+      case RAISED:
+        return this.exception();
+      case Outcome.Exit:
+        return this.takeExit();
+      case Outcome.Breakpoint:
+        return { kind: 'breakpoint', address: this.linearRip };
+      default:
+        return undefined;
+    }
+  }
+
+  /** The first record of the block's instruction number `n`. */
+  private recordOf(block: Block, n: number): number {
+    for (let r = block.start; r < block.end; r += RECORD_SIZE) {
+      if (this.data.getUint16(r + Rec.remaining, true) === block.count - n) return r;
+    }
+    throw new Error('a block without its instructions');
+  }
+
+  /** The block at RIP, decoded if it is not known; faults as the fetch does. */
+  private lookUp(): Block {
+    const { data } = this;
+    const mode = data.getUint32(State.mode, true);
+    let low = data.getInt32(State.rip, true);
+    let high = data.getInt32(State.rip + 4, true);
+    if (!(mode & Mode.Long)) {
+      if (low >>> 0 > this.segments.limit(Segment.CS)) this.access.raise(0, Vector.GP, 0);
+      low = (low + Number(this.segments.base(Segment.CS))) | 0;
+      high = 0;
+    }
+    const frame = this.access.frame(0, low, high, Access.Fetch);
+    const vpn = (high >>> 0) * 0x100000 + (low >>> 12);
+    const page = this.ignoreBreakpoints ? undefined : this.breakpoints.get(this.mmu!)?.get(vpn);
+    const map = page?.blocks ?? this.cache.blocks;
+    const offset = low & 0xfff;
+    const key = CodeCache.key(frame, offset, mode);
+    const block = map.get(key) ?? this.buildBlock(frame, low, high, mode, map, page);
+    if (!this.ignoreBreakpoints) {
+      const ripLow = data.getInt32(State.rip, true);
+      this.tlb.cacheJump(ripLow, data.getInt32(State.rip + 4, true), mode << 24, block.start);
+    }
+    return block;
+  }
+
+  private buildBlock(
+    frame: number,
+    low: number,
+    high: number,
+    mode: number,
+    map: Map<number, Block>,
+    page: BreakpointPage | undefined,
+  ): Block {
+    if (this.cache.nearlyFull) {
+      this.cache.reset();
+      for (const pages of this.breakpoints.values()) for (const p of pages.values()) p.blocks.clear();
+      this.tlb.flushJumps();
+    }
+    const offset = low & 0xfff;
+    const source: CodeSource = {
+      bytes: this.memory.bytes,
+      at: frame * PAGE_SIZE + offset,
+      nextFrame: () => {
+        const nextLow = ((low & ~0xfff) + PAGE_SIZE) | 0;
+        const nextHigh = nextLow === 0 && mode & Mode.Long ? high + 1 : high;
+        return this.access.frame(0, nextLow, nextHigh, Access.Fetch);
+      },
+      isBreakpoint: (at) => page !== undefined && page.offsets.has(offset + at),
+    };
+    const start = this.cache.next;
+    const built = this.builder.build(source, mode, start);
+    const block: Block = { start, ...built, frame, key: CodeCache.key(frame, offset, mode), map };
+    this.tlb.protect(frame);
+    if (built.frame2 >= 0) this.tlb.protect(built.frame2);
+    this.cache.add(block);
+    return block;
+  }
+
+  private dropBlocks(page: BreakpointPage): void {
+    for (const b of [...page.blocks.values()]) this.cache.drop(b);
+    page.blocks.clear();
+  }
+
+  private watchesChanged(mmu: Mmu): void {
+    if (this.mmu !== mmu) return;
+    this.access.watchpoints = this.watchpoints.get(mmu);
+    this.tlb.flush();
+  }
+}
+
+/** What `execute` says besides the Outcomes of the generated code. */
+const RAISED = 100;
+const WATCHED = 101;
+
+/** A page with breakpoints has blocks of its own, which end before them. */
+interface BreakpointPage {
+  /** How many breakpoints stand at an offset. */
+  readonly offsets: Map<number, number>;
+  readonly blocks: Map<number, Block>;
+}

@@ -1,0 +1,99 @@
+/** Decoded blocks, keyed by physical address and mode, so that processes share them. */
+
+import { Pseudo } from '../interp/pseudo.ts';
+import { RECORD_SIZE, Rec } from '../interp/record.ts';
+import type { CodeObserver, PhysicalMemory } from '../physical-memory.ts';
+import { PAGE_SIZE, RECORDS, RECORDS_END } from '../state.ts';
+
+export interface Block {
+  /** Address of the first record, and of the end of the last one. */
+  readonly start: number;
+  readonly end: number;
+  readonly count: number;
+  readonly frame: number;
+  /** The frame into which the last instruction crosses, or -1. */
+  readonly frame2: number;
+  readonly key: number;
+  readonly map: Map<number, Block>;
+}
+
+export class CodeCache implements CodeObserver {
+  /** Where the next block's records go. */
+  next = RECORDS;
+  /** Counts the resets. */
+  generation = 0;
+  readonly blocks = new Map<number, Block>();
+  private readonly byFrame = new Map<number, Set<Block>>();
+  private readonly data: DataView;
+  private readonly memory: PhysicalMemory;
+  /** The record under execution, as far as known: its block may be the one that is dropped. */
+  running = 0;
+
+  constructor(memory: PhysicalMemory) {
+    this.memory = memory;
+    this.data = new DataView(memory.buffer, 0, RECORDS_END);
+    memory.observe(this);
+  }
+
+  /** Blocks of different modes at one place are different. */
+  static key(frame: number, offset: number, mode: number): number {
+    return (frame * PAGE_SIZE + offset) * 32 + mode;
+  }
+
+  get nearlyFull(): boolean {
+    return this.next + 256 * RECORD_SIZE > RECORDS_END;
+  }
+
+  add(block: Block): void {
+    block.map.set(block.key, block);
+    this.list(block.frame).add(block);
+    if (block.frame2 >= 0) this.list(block.frame2).add(block);
+    this.next = block.end;
+  }
+
+  /** A frame was written, or freed: its blocks are no more. */
+  dropFrame(frame: number): void {
+    const blocks = this.byFrame.get(frame);
+    this.memory.code[frame] = 0;
+    if (!blocks) return;
+    this.byFrame.delete(frame);
+    for (const b of [...blocks]) this.drop(b);
+  }
+
+  drop(b: Block): void {
+    if (b.map.get(b.key) === b) b.map.delete(b.key);
+    this.byFrame.get(b.frame)?.delete(b);
+    if (b.frame2 >= 0) this.byFrame.get(b.frame2)?.delete(b);
+    this.data.setUint16(b.start + Rec.handler, Pseudo.leave, true);
+    if (this.running >= b.start && this.running < b.end) this.stopAfterRunning(b);
+  }
+
+  /** Everything goes: the room for records is used up. */
+  reset(): void {
+    this.generation++;
+    for (const frame of this.byFrame.keys()) this.memory.code[frame] = 0;
+    this.byFrame.clear();
+    this.blocks.clear();
+    this.next = RECORDS;
+  }
+
+  /** The running block is stale: the instruction after the running one must not come from it. */
+  private stopAfterRunning(b: Block): void {
+    const remaining = this.data.getUint16(this.running + Rec.remaining, true);
+    for (let r = this.running; r < b.end; r += RECORD_SIZE) {
+      if (this.data.getUint16(r + Rec.remaining, true) === remaining) continue;
+      this.data.setUint16(r + Rec.handler, Pseudo.leave, true);
+      return;
+    }
+  }
+
+  private list(frame: number): Set<Block> {
+    let set = this.byFrame.get(frame);
+    if (!set) {
+      set = new Set();
+      this.byFrame.set(frame, set);
+      this.memory.code[frame] = 1;
+    }
+    return set;
+  }
+}

@@ -1,0 +1,322 @@
+/** Bytes to instructions, by the rows. Intel SDM vol. 2, chapter 2. */
+import { Segment } from '../state.ts';
+import type { CompiledRow, OpcodeTable } from './encoding.ts';
+
+/** What `decode` says: an instruction, or why not. `more` means that the bytes ended. */
+export type DecodeStatus = 'ok' | 'invalid' | 'too-long' | 'more';
+
+const NO_SEGMENT = -1;
+/** Base register number of RIP-relative addresses. */
+export const RIP_BASE = 16;
+export const MAX_LENGTH = 15;
+
+/** A decoded instruction; the decoder fills the same object again and again. */
+export class Instruction {
+  row!: CompiledRow;
+  length = 0;
+  /** Operand-size attribute and address size in bits. */
+  size: 16 | 32 | 64 = 32;
+  addressSize: 16 | 32 | 64 = 32;
+  opcode = 0;
+  modrm = 0;
+  rex = 0;
+  /** Mandatory prefix as a number of PREFIXES. */
+  prefix = 0;
+  lock = false;
+  segment: number = NO_SEGMENT;
+  vex = false;
+  vexL: 0 | 1 = 0;
+  w: 0 | 1 = 0;
+  vvvv = 0;
+  reg = 0;
+  rm = 0;
+  isMemory = false;
+  base = -1;
+  index = -1;
+  scale = 0;
+  /** Displacement and immediates as two signed 32-bit halves. */
+  disp = 0;
+  dispHigh = 0;
+  imm = 0;
+  immHigh = 0;
+  /** Second immediate (ENTER, far pointers). */
+  imm2 = 0;
+}
+
+class OutOfBytes extends Error {}
+class TooLong extends Error {}
+
+const LEGACY_PREFIX = new Uint8Array(256);
+for (const b of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]) LEGACY_PREFIX[b] = 1;
+
+export class Decoder {
+  readonly instruction = new Instruction();
+  private bytes: Uint8Array = new Uint8Array(0);
+  private at = 0;
+  private start = 0;
+  private end = 0;
+  private readonly table64: OpcodeTable;
+  private readonly table32: OpcodeTable;
+  private readonly outOfBytes = new OutOfBytes();
+  private readonly tooLong = new TooLong();
+
+  constructor(table64: OpcodeTable, table32: OpcodeTable) {
+    this.table64 = table64;
+    this.table32 = table32;
+  }
+
+  /** Decodes at `start`; `end` bounds the bytes that are there. `code32` is CS.D outside 64-bit mode. */
+  decode(bytes: Uint8Array, start: number, end: number, long: boolean, code32: boolean): DecodeStatus {
+    this.bytes = bytes;
+    this.at = start;
+    this.start = start;
+    this.end = end;
+    try {
+      const ok = this.run(long, code32);
+      this.instruction.length = this.at - start;
+      return ok ? 'ok' : 'invalid';
+    } catch (e) {
+      if (e === this.outOfBytes) return 'more';
+      if (e === this.tooLong) return 'too-long';
+      throw e;
+    }
+  }
+
+  private u8(): number {
+    if (this.at >= this.end) throw this.outOfBytes;
+    if (this.at - this.start >= MAX_LENGTH) throw this.tooLong;
+    return this.bytes[this.at++]!;
+  }
+
+  private s8(): number {
+    return (this.u8() << 24) >> 24;
+  }
+
+  private u16(): number {
+    return this.u8() | (this.u8() << 8);
+  }
+
+  private s32(): number {
+    return this.u16() | (this.u16() << 16);
+  }
+
+  private run(long: boolean, code32: boolean): boolean {
+    const i = this.instruction;
+    i.lock = false;
+    i.segment = NO_SEGMENT;
+    i.vex = false;
+    i.vexL = 0;
+    i.vvvv = 0;
+    i.isMemory = false;
+    i.base = -1;
+    i.index = -1;
+    i.scale = 0;
+    i.disp = i.dispHigh = i.imm = i.immHigh = i.imm2 = 0;
+    i.modrm = 0;
+    let rex = 0;
+    let size16 = false;
+    let otherAddress = false;
+    let repeat = 0;
+    let b = this.u8();
+    for (;;) {
+      if (LEGACY_PREFIX[b]) {
+        rex = 0;
+        if (b === 0x66) size16 = true;
+        else if (b === 0x67) otherAddress = true;
+        else if (b === 0xf0) i.lock = true;
+        else if (b >= 0xf2) repeat = b === 0xf3 ? 2 : 3;
+        else i.segment = segmentOf(b, long, i.segment);
+      } else if (long && (b & 0xf0) === 0x40) rex = b;
+      else break;
+      b = this.u8();
+    }
+    i.addressSize = long ? (otherAddress ? 32 : 64) : code32 !== otherAddress ? 32 : 16;
+    i.rex = rex;
+    i.prefix = repeat !== 0 ? repeat : size16 ? 1 : 0;
+    i.w = rex & 8 ? 1 : 0;
+    let map = 0;
+    if ((b === 0xc4 || b === 0xc5) && (long || (this.peek() & 0xc0) === 0xc0)) {
+      if (size16 || repeat || i.lock || rex) return false;
+      const v1 = this.u8();
+      let v2 = v1;
+      i.rex = 0x40 | (v1 & 0x80 ? 0 : 4);
+      map = 1;
+      i.w = 0;
+      if (b === 0xc4) {
+        v2 = this.u8();
+        map = v1 & 31;
+        i.rex |= (v1 & 0x40 ? 0 : 2) | (v1 & 0x20 ? 0 : 1);
+        i.w = v2 & 0x80 ? 1 : 0;
+        if (i.w) i.rex |= 8;
+      }
+      if (!long) i.rex = i.rex & 8 ? 8 : 0;
+      if (map === 0 || map > 3) return false;
+      i.vex = true;
+      i.vexL = v2 & 4 ? 1 : 0;
+      i.vvvv = (~v2 >> 3) & (long ? 15 : 7);
+      i.prefix = v2 & 3;
+      map += 4;
+      b = this.u8();
+    } else if (b === 0x0f) {
+      b = this.u8();
+      map = 1;
+      if (b === 0x38 || b === 0x3a) {
+        map = b === 0x38 ? 2 : 3;
+        b = this.u8();
+      }
+    }
+    i.opcode = b;
+    const candidates = (long ? this.table64 : this.table32)[(map << 8) | b];
+    if (candidates === undefined) return false;
+    const hasModrm = candidates[0]!.hasModrm;
+    if (hasModrm) i.modrm = this.u8();
+    const found = this.match(candidates, i);
+    if (found === undefined) return false;
+    i.row = found;
+    const { options } = found.row;
+    const wide = i.w === 1 && !(i.vex && !long);
+    if (long && options.osz === 'f64') i.size = 64;
+    else if (long && options.osz === 'd64') i.size = size16 ? 16 : 64;
+    else if (wide) i.size = 64;
+    else i.size = (long || code32) !== (size16 && found.prefix !== 1) ? 32 : 16;
+    if (!long) i.w = 0;
+    i.reg = ((i.modrm >> 3) & 7) | (i.rex & 4 ? 8 : 0);
+    i.rm = (hasModrm ? i.modrm & 7 : b & 7) | (i.rex & 1 ? 8 : 0);
+    if (hasModrm && i.modrm < 0xc0 && !noMemoryForm(found)) this.memory(i, long);
+    if (i.lock && !(options.lock && i.isMemory)) return this.immediates(i) && false;
+    return this.immediates(i);
+  }
+
+  private peek(): number {
+    if (this.at >= this.end) throw this.outOfBytes;
+    return this.bytes[this.at]!;
+  }
+
+  private match(candidates: readonly CompiledRow[], i: Instruction): CompiledRow | undefined {
+    const { modrm } = i;
+    for (const r of candidates) {
+      if (r.prefix !== undefined && r.prefix !== i.prefix) continue;
+      if (r.w !== undefined && r.w !== i.w) continue;
+      if (r.row.options.noRexB && i.rex & 1) continue;
+      if (r.digit !== undefined && r.digit !== ((modrm >> 3) & 7)) continue;
+      if (r.mod !== undefined && (r.mod === 'register') !== modrm >= 0xc0) continue;
+      if (r.modrm !== undefined && (modrm < r.modrm[0] || modrm >= r.modrm[0] + r.modrm[1])) continue;
+      if (r.vex) {
+        if (r.vexL !== undefined && r.vexL !== i.vexL) continue;
+        if (!r.usesVvvv && i.vvvv !== 0) continue;
+      }
+      return r;
+    }
+    return undefined;
+  }
+
+  /** ModRM, SIB and displacement; vol. 2, 2.1.5 and 2.2.1.6. */
+  private memory(i: Instruction, long: boolean): void {
+    i.isMemory = true;
+    const mod = i.modrm >> 6;
+    const rm = i.modrm & 7;
+    if (i.addressSize === 16) {
+      this.memory16(i, mod, rm);
+      return;
+    }
+    i.base = i.rm;
+    if (rm === 4) {
+      const sib = this.u8();
+      const index = ((sib >> 3) & 7) | (i.rex & 2 ? 8 : 0);
+      i.index = index === 4 ? -1 : index;
+      i.scale = sib >> 6;
+      i.base = (sib & 7) | (i.rex & 1 ? 8 : 0);
+      if ((sib & 7) === 5 && mod === 0) {
+        i.base = -1;
+        i.disp = this.s32();
+      }
+    } else if (rm === 5 && mod === 0) {
+      i.base = long ? RIP_BASE : -1;
+      i.disp = this.s32();
+    }
+    if (mod === 1) i.disp = this.s8();
+    else if (mod === 2) i.disp = this.s32();
+    i.dispHigh = i.disp >> 31;
+    if (i.segment === NO_SEGMENT) i.segment = i.base === 4 || i.base === 5 ? Segment.SS : Segment.DS;
+  }
+
+  private memory16(i: Instruction, mod: number, rm: number): void {
+    i.base = [3, 3, 5, 5, 6, 7, 5, 3][rm]!;
+    i.index = [6, 7, 6, 7, -1, -1, -1, -1][rm]!;
+    let stack = i.base === 5;
+    if (mod === 0 && rm === 6) {
+      i.base = -1;
+      stack = false;
+      i.disp = (this.u16() << 16) >> 16;
+    } else if (mod === 1) i.disp = this.s8();
+    else if (mod === 2) i.disp = (this.u16() << 16) >> 16;
+    i.dispHigh = i.disp >> 31;
+    if (i.segment === NO_SEGMENT) i.segment = stack ? Segment.SS : Segment.DS;
+  }
+
+  private immediates(i: Instruction): boolean {
+    let first = true;
+    for (const o of i.row.operands) {
+      switch (o.place) {
+        case 'I':
+        case 'L': {
+          const v = this.immediate(i, o.size);
+          if (first) {
+            i.imm = v;
+            if (!(o.size === 'v' && i.size === 64)) i.immHigh = v >> 31;
+          } else i.imm2 = v;
+          first = false;
+          break;
+        }
+        case 'J':
+          i.imm = o.size === 'b' ? this.s8() : i.size === 16 ? (this.u16() << 16) >> 16 : this.s32();
+          i.immHigh = i.imm >> 31;
+          break;
+        case 'A':
+          i.imm = i.size === 16 ? this.u16() : this.s32();
+          i.imm2 = this.u16();
+          break;
+        case 'O':
+          i.isMemory = true;
+          i.disp = i.addressSize === 16 ? this.u16() : this.s32();
+          if (i.addressSize === 64) i.dispHigh = this.s32();
+          if (i.segment === NO_SEGMENT) i.segment = Segment.DS;
+          break;
+        default:
+      }
+    }
+    return true;
+  }
+
+  private immediate(i: Instruction, size: string): number {
+    switch (size) {
+      case '1':
+        return 1;
+      case 'w':
+        return this.u16();
+      case 'd':
+        return this.s32();
+      case 'z':
+        return i.size === 16 ? (this.u16() << 16) >> 16 : this.s32();
+      case 'v': {
+        if (i.size === 16) return this.u16();
+        const low = this.s32();
+        if (i.size === 64) i.immHigh = this.s32();
+        return low;
+      }
+      default:
+        return this.s8();
+    }
+  }
+}
+
+/** FS and GS always count; ES, CS, SS, DS are ignored in 64-bit mode. */
+function segmentOf(prefix: number, long: boolean, before: number): number {
+  if (prefix === 0x64) return Segment.FS;
+  if (prefix === 0x65) return Segment.GS;
+  if (long) return before;
+  return [Segment.ES, Segment.CS, Segment.SS, Segment.DS][(prefix - 0x26) >> 3]!;
+}
+
+/** MOV to and from control registers take ModRM as a register whatever mod says. */
+const noMemoryForm = (r: CompiledRow): boolean => r.operands.some((o) => o.place === 'C' || o.place === 'D');

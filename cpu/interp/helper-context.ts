@@ -1,0 +1,229 @@
+/** What the meaning of an instruction written in TypeScript sees: its operands, memory, and the ways to leave. */
+import type { Cpu } from '../cpu.ts';
+import type { Exit } from '../exit.ts';
+import type { Registers } from '../registers.ts';
+import { fieldSize, State, type StateField } from '../state.ts';
+import { Action, Rec, RecordFlag } from './record.ts';
+import type { Variant } from './variant.ts';
+
+const MASK64 = 0xffffffffffffffffn;
+
+export class HelperContext {
+  readonly cpu: Cpu;
+  /** All of linear memory; the CPU state is at its beginning. */
+  readonly view: DataView;
+  /** Address of the op record. */
+  record = 0;
+  /** What the generated code shall do next; set by the methods below. */
+  action: number = Action.Continue;
+
+  constructor(cpu: Cpu, buffer: ArrayBuffer) {
+    this.cpu = cpu;
+    this.view = new DataView(buffer);
+  }
+
+  get variant(): Variant {
+    return this.cpu.interpreter.variant(this.view.getUint16(this.record + Rec.handler, true));
+  }
+  get regs(): Registers {
+    return this.cpu.regs;
+  }
+  /** Operand size, and whether the CPU is in 64-bit mode. */
+  get size(): 16 | 32 | 64 {
+    return this.variant.size;
+  }
+  get long(): boolean {
+    return (this.view.getUint8(this.record + Rec.flags) & RecordFlag.Long) !== 0;
+  }
+  get vex(): boolean {
+    return this.variant.row.vex;
+  }
+  get lanes(): 1 | 2 {
+    return this.variant.lanes;
+  }
+  get modrm(): number {
+    return this.view.getUint8(this.record + Rec.modrm);
+  }
+  get opcode(): number {
+    return this.view.getUint8(this.record + Rec.opcode);
+  }
+  /** REP (F3) or REPNE (F2) was there. */
+  get repeat(): 'rep' | 'repne' | undefined {
+    const flags = this.view.getUint8(this.record + Rec.flags);
+    return flags & RecordFlag.Rep ? 'rep' : flags & RecordFlag.Repne ? 'repne' : undefined;
+  }
+  /** Segment of the memory operand or of the source of a string instruction. */
+  get segment(): number {
+    return this.view.getUint8(this.record + Rec.segment);
+  }
+  /** Mask of the address size. */
+  get addressMask(): bigint {
+    return this.view.getBigUint64(this.record + Rec.mask, true);
+  }
+  /** The immediate as a signed number (its low 32 bits), and the second one. */
+  get imm(): number {
+    return this.view.getInt32(this.record + Rec.imm, true);
+  }
+  get imm2(): number {
+    return this.view.getInt32(this.record + Rec.imm2, true);
+  }
+  get rip(): bigint {
+    return this.ripAt(Rec.offset);
+  }
+  get nextRip(): bigint {
+    return this.ripAt(Rec.next);
+  }
+
+  bits(i: number): number {
+    return this.variant.forms[i]!.bits;
+  }
+  isMemory(i: number): boolean {
+    return this.variant.forms[i]!.kind === 'memory';
+  }
+
+  /** Address in the state (so in `view`) of register operand `i`: general, vector or mmx. Segment registers: the number. */
+  slot(i: number): number {
+    return this.view.getUint16(this.record + Rec.operand + 2 * i, true);
+  }
+
+  /** Linear address of the memory operand; only the offset for `addressOnly` rows. */
+  address(_i = 0): bigint {
+    const { view, record } = this;
+    const base = view.getBigUint64(view.getUint16(record + Rec.base, true), true);
+    const index = view.getBigUint64(view.getUint16(record + Rec.index, true), true);
+    const scale = BigInt(view.getUint8(record + Rec.scale));
+    const disp = view.getBigInt64(record + Rec.disp, true);
+    return (base + (index << scale) + disp) & this.addressMask;
+  }
+
+  /** Operand `i`, zero-extended. */
+  read(i: number): bigint {
+    const { kind, bits } = this.variant.forms[i]!;
+    if (kind === 'memory') return this.load(bits, this.address(i));
+    if (kind === 'immediate') return BigInt.asUintN(bits, this.view.getBigInt64(this.record + Rec.imm, true));
+    if (kind === 'segment' || kind === 'other') return BigInt(this.slot(i));
+    return this.integer(this.slot(i), bits);
+  }
+
+  /** Writes operand `i`; a 32-bit general register is zero-extended to 64 bits. */
+  write(i: number, v: bigint): void {
+    const { kind, bits } = this.variant.forms[i]!;
+    if (kind === 'memory') this.store(bits, this.address(i), v);
+    else if (kind === 'register' && bits === 32) this.setInteger(this.slot(i), 64, v & 0xffffffffn);
+    else this.setInteger(this.slot(i), bits, v);
+  }
+
+  load(bits: number, address: bigint): bigint {
+    const low = Number(address & 0xffffffffn) | 0;
+    const high = Number((address >> 32n) & 0xffffffffn) | 0;
+    return this.integer(this.cpu.access.host(this.record, low, high, bits >> 3, false), bits);
+  }
+
+  store(bits: number, address: bigint, v: bigint): void {
+    const low = Number(address & 0xffffffffn) | 0;
+    const high = Number((address >> 32n) & 0xffffffffn) | 0;
+    const host = this.cpu.access.host(this.record, low, high, bits >> 3, true);
+    this.setInteger(host, bits, v);
+    if (host < 0x10000) this.cpu.access.commit();
+  }
+
+  /** Faults as a store of `bytes` (up to 64) bytes would. */
+  probe(address: bigint, bytes: number): void {
+    const low = Number(address & 0xffffffffn) | 0;
+    const high = Number((address >> 32n) & 0xffffffffn) | 0;
+    this.cpu.access.host(this.record, low, high, bytes, true);
+  }
+
+  /** Linear address of an offset in the stack segment, checked when SS is not flat. */
+  stackAddress(offset: bigint, bytes: number, write: boolean): bigint {
+    if (!(this.view.getUint8(this.record + Rec.flags) & RecordFlag.Checked)) return offset;
+    return BigInt(this.cpu.stack(this.record, Number(offset), bytes | (write ? 0x100 : 0)) >>> 0);
+  }
+
+  loadBytes(address: bigint, n: number): Uint8Array {
+    return this.cpu.access.read(this.record, address & MASK64, n);
+  }
+
+  /** Checks all of the destination before the first byte is stored. */
+  storeBytes(address: bigint, bytes: Uint8Array): void {
+    this.cpu.access.write(this.record, address & MASK64, bytes);
+  }
+
+  /** A general register, all 64 bits. */
+  register(n: number): bigint {
+    return this.view.getBigUint64(State.gpr + 8 * n, true);
+  }
+  setRegister(n: number, bits: number, v: bigint): void {
+    if (bits === 32) this.setInteger(State.gpr + 8 * n, 64, v & 0xffffffffn);
+    else this.setInteger(State.gpr + 8 * n, bits, v);
+  }
+
+  /** A field of the state of 4 or 8 bytes, the number being exact for those of 4. */
+  get(field: StateField): number {
+    return this.view.getUint32(State[field], true);
+  }
+  set(field: StateField, v: number): void {
+    this.view.setUint32(State[field], v, true);
+  }
+  get64(field: StateField): bigint {
+    return this.view.getBigUint64(State[field], true);
+  }
+  set64(field: StateField, v: bigint): void {
+    this.view.setBigUint64(State[field], v, true);
+  }
+  bytes(field: StateField): Uint8Array {
+    return new Uint8Array(this.view.buffer, State[field], fieldSize(field));
+  }
+
+  get rflags(): number {
+    return Number(this.regs.rflags);
+  }
+  set rflags(v: number) {
+    this.regs.rflags = BigInt(v >>> 0);
+  }
+
+  /** Raises a fault: nothing of the instruction has happened. */
+  raise(vector: number, errorCode = 0): never {
+    return this.cpu.access.raise(this.record, vector, errorCode);
+  }
+
+  /** Ends the block and goes on at `rip`; the row has `ends`. */
+  jump(rip: bigint): void {
+    this.set64('rip', rip);
+    this.action = Action.Jump;
+  }
+
+  /** Comes back from `run` with RIP after the instruction (or at `rip`); the row has `ends`. */
+  exit(exit: Exit, rip = this.nextRip): void {
+    this.set64('rip', rip);
+    this.cpu.pendingExit = exit;
+    this.action = Action.Exit;
+  }
+
+  /** Goes on after this instruction (or at `rip`) but through the run loop: mode, TF or mappings changed. The row has `ends`. */
+  leave(rip = this.nextRip): void {
+    this.set64('rip', rip);
+    this.action = Action.Leave;
+  }
+
+  private ripAt(field: number): bigint {
+    const { view } = this;
+    const start = view.getBigUint64(State.blockRip, true);
+    return (start + BigInt(view.getUint16(this.record + field, true))) & view.getBigUint64(State.ripMask, true);
+  }
+
+  private integer(at: number, bits: number): bigint {
+    const host = at >>> 0;
+    if (bits === 64) return this.view.getBigUint64(host, true);
+    if (bits === 32) return BigInt(this.view.getUint32(host, true));
+    return BigInt(bits === 16 ? this.view.getUint16(host, true) : this.view.getUint8(host));
+  }
+
+  private setInteger(at: number, bits: number, v: bigint): void {
+    const host = at >>> 0;
+    if (bits === 64) this.view.setBigUint64(host, BigInt.asUintN(64, v), true);
+    else if (bits === 32) this.view.setUint32(host, Number(v & 0xffffffffn), true);
+    else if (bits === 16) this.view.setUint16(host, Number(v & 0xffffn), true);
+    else this.view.setUint8(host, Number(v & 0xffn));
+  }
+}

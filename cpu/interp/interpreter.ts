@@ -1,0 +1,313 @@
+/**
+ * The interpreter: one WebAssembly function whose `br_table` has a case for each handler of the common rows, and one
+ * function each for the handlers of the others, compiled when a program first needs them and called through a table.
+ */
+
+import type { Instruction } from '../decode/decoder.ts';
+import type { CompiledRow } from '../decode/encoding.ts';
+import { compileRow } from '../decode/encoding.ts';
+import type { Lower } from '../isa/row.ts';
+import { JUMP_CACHE, JUMP_CACHE_ENTRIES, MEMORY_PAGES, State } from '../state.ts';
+import { assemble, ByteWriter, type FunctionBody, type FunctionType, HANDLER_TYPE } from '../wasm/writer.ts';
+import type { HelperContext } from './helper-context.ts';
+import { Import, Locals, RecordOps, type Surroundings } from './lowering.ts';
+import { pseudoRows } from './pseudo.ts';
+import { Action, Outcome, RECORD_SIZE, Rec } from './record.ts';
+import { type Variant, variantKey, variantNumber, variantOf } from './variant.ts';
+
+/** What the generated code calls. */
+export interface Port {
+  slow(record: number, low: number, high: number, info: number): number;
+  commit(): void;
+  raise(record: number, vector: number, errorCode: number): void;
+  helper(run: (h: HelperContext) => void, record: number): number;
+  stack(record: number, offset: number, info: number): number;
+  address(record: number): void;
+  /** The block at State.rip, or 0 when the budget is used up. `link`: where to note it for next time, or 0. */
+  resolve(link: number): number;
+}
+
+const IMPORTS: readonly { readonly name: keyof Port; readonly type: FunctionType }[] = [
+  { name: 'slow', type: { params: ['i32', 'i32', 'i32', 'i32'], results: ['i32'] } },
+  { name: 'commit', type: { params: [], results: [] } },
+  { name: 'raise', type: { params: ['i32', 'i32', 'i32'], results: [] } },
+  { name: 'helper', type: { params: ['i32', 'i32'], results: ['i32'] } },
+  { name: 'stack', type: { params: ['i32', 'i32', 'i32'], results: ['i32'] } },
+  { name: 'address', type: { params: ['i32'], results: [] } },
+  { name: 'resolve', type: { params: ['i32'], results: ['i32'] } },
+];
+
+const TABLE_SIZE = 16384;
+const VOID = 0x40;
+const PTR = 0;
+const RIP = 1;
+const LINK = 2;
+
+export class Interpreter {
+  /** Runs from the record until something needs the caller; returns an Outcome. */
+  readonly run: (record: number) => number;
+  private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE });
+  private readonly environment: Record<string, unknown>;
+  private readonly variants: Variant[] = [];
+  private readonly byKey = new Map<string, number>();
+  private readonly meanings = new Map<Lower, number>();
+  private readonly helpers: ((h: HelperContext) => void)[] = [];
+  private readonly helperNumbers = new Map<(h: HelperContext) => void, number>();
+  private pending: number[] = [];
+
+  constructor(memory: WebAssembly.Memory, common: readonly CompiledRow[], port: Port) {
+    for (const row of pseudoRows) this.number(variantOf(compileRow(row), 64, false, 0, 0));
+    for (const row of common) this.enumerate(row);
+    const { helpers } = this;
+    this.environment = {
+      memory,
+      table: this.table,
+      slow: (r: number, lo: number, hi: number, info: number) => port.slow(r, lo, hi, info),
+      commit: () => port.commit(),
+      raise: (r: number, v: number, e: number) => port.raise(r, v, e),
+      helper: (n: number, r: number) => port.helper(helpers[n]!, r),
+      stack: (r: number, o: number, info: number) => port.stack(r, o, info),
+      address: (r: number) => port.address(r),
+      resolve: (link: number) => port.resolve(link),
+    };
+    this.pending = [];
+    this.run = this.buildMain();
+  }
+
+  /** The handler of an instruction; `flush` before running it. */
+  handlerFor(i: Instruction): number {
+    const n = variantNumber(i);
+    const known = i.row.handlers[n];
+    if (known !== undefined) return known;
+    const handler = this.number(variantOf(i.row, i.size, i.isMemory, i.vexL, i.w));
+    i.row.handlers[n] = handler;
+    return handler;
+  }
+
+  variant(handler: number): Variant {
+    return this.variants[handler]!;
+  }
+
+  get handlerCount(): number {
+    return this.variants.length;
+  }
+
+  /** Compiles the handlers that `handlerFor` has newly numbered. */
+  flush(): void {
+    if (this.pending.length === 0) return;
+    const numbers = this.pending;
+    this.pending = [];
+    const functions = numbers.map((n) => this.buildFunction(n));
+    const module = new WebAssembly.Module(assemble({ imports: IMPORTS, functions, memoryPages: MEMORY_PAGES }));
+    const { exports } = new WebAssembly.Instance(module, { env: this.environment });
+    for (const n of numbers) this.table.set(n, exports[`h${n}`]);
+  }
+
+  private number(v: Variant): number {
+    const { lower } = v.row.row;
+    let meaning = this.meanings.get(lower);
+    if (meaning === undefined) {
+      meaning = this.meanings.size;
+      this.meanings.set(lower, meaning);
+    }
+    const key = `${meaning}:${variantKey(v)}`;
+    const known = this.byKey.get(key);
+    if (known !== undefined) return known;
+    const n = this.variants.length;
+    this.variants.push(v);
+    this.byKey.set(key, n);
+    this.pending.push(n);
+    return n;
+  }
+
+  /** All variants of a common row, so that they become cases of the main function. */
+  private enumerate(row: CompiledRow): void {
+    const places = row.operands.map((o) => o.place).join('');
+    const forms = /[EWQ]/.test(places) ? [false, true] : [/[MO]/.test(places)];
+    const wide = row.row.options.mode !== '32';
+    for (const size of [16, 32, 64] as const) {
+      if (row.sized && size === 64 && !wide) continue;
+      if (row.sized && size === 32 && row.row.options.mode === '64' && row.row.options.osz) continue;
+      for (const w of row.operands.some((o) => o.size === 'y') ? ([0, 1] as const) : ([0] as const)) {
+        for (const isMemory of forms) {
+          const n = (size === 64 ? 2 : size === 32 ? 1 : 0) + 3 * ((isMemory ? 1 : 0) + 4 * w);
+          row.handlers[n] = this.number(variantOf(row, size, isMemory, 0, w));
+        }
+      }
+    }
+  }
+
+  private readonly helperIndex = (run: (h: HelperContext) => void): number => {
+    const known = this.helperNumbers.get(run);
+    if (known !== undefined) return known;
+    this.helpers.push(run);
+    this.helperNumbers.set(run, this.helpers.length - 1);
+    return this.helpers.length - 1;
+  };
+
+  private buildFunction(n: number): FunctionBody {
+    const w = new ByteWriter();
+    const locals = new Locals(2);
+    new RecordOps(w, locals, this.variants[n]!, functionSurroundings, this.helperIndex).build();
+    return { type: HANDLER_TYPE, export: `h${n}`, locals: ['i64', ...locals.types], code: w.take() };
+  }
+
+  private buildMain(): (record: number) => number {
+    const w = new ByteWriter();
+    const locals = new Locals(3);
+    const count = this.variants.length;
+    const scratch = locals.take('i32');
+    loadState(w, 'rip');
+    w.raw(0x21, RIP);
+    w.raw(0x03, VOID); // loop: enter the block in PTR
+    w.raw(0x02, VOID); // block: resolve
+    w.raw(0x02, VOID); // block: linked
+    enterBlock(w, scratch);
+    w.raw(0x03, VOID); // loop: next record
+    for (let n = 0; n <= count; n++) w.raw(0x02, VOID);
+    w.raw(0x20, PTR, 0x2f, 0, Rec.handler);
+    w.u8(0x0e);
+    w.uleb(count);
+    for (let n = 0; n <= count; n++) w.uleb(n);
+    w.u8(0x0b);
+    for (let n = 0; n < count; n++) {
+      new RecordOps(w, locals, this.variants[n]!, caseSurroundings(count - n), this.helperIndex).build();
+      w.u8(0x0b);
+    }
+    // Any other handler is a function in the table.
+    w.raw(0x20, PTR, 0x20, PTR, 0x2f, 0, Rec.handler, 0x11, 0, 0);
+    caseSurroundings(0).act(w, 0);
+    w.u8(0x0b); // next record
+    w.u8(0x0b); // linked: follow the link when there is one
+    w.raw(0x20, LINK, 0x28, 0, 0, 0x22);
+    w.uleb(scratch);
+    w.raw(0x04, VOID, 0x20);
+    w.uleb(scratch);
+    w.raw(0x21, PTR, 0x0c, 2, 0x0b);
+    w.u8(0x0b); // resolve: by the jump cache, or in TypeScript
+    lookUp(w, scratch);
+    w.raw(0x0b, 0x00);
+    const main: FunctionBody = {
+      type: HANDLER_TYPE,
+      export: 'run',
+      locals: ['i64', 'i32', ...locals.types],
+      code: w.take(),
+    };
+    const module = new WebAssembly.Module(
+      assemble({ imports: IMPORTS, table: true, functions: [main], memoryPages: MEMORY_PAGES }),
+    );
+    const { exports } = new WebAssembly.Instance(module, { env: this.environment });
+    return exports['run'] as (record: number) => number;
+  }
+}
+
+function loadState(w: ByteWriter, field: 'rip' | 'budget' | 'modeTag'): void {
+  w.raw(0x41, 0, field === 'budget' ? 0x28 : 0x29, 0);
+  w.uleb(State[field]);
+}
+
+function storeState(w: ByteWriter, field: 'rip' | 'budget' | 'blockRip', value: () => void): void {
+  w.raw(0x41, 0);
+  value();
+  w.raw(field === 'budget' ? 0x36 : 0x37, 0);
+  w.uleb(State[field]);
+}
+
+/** Notes where the block begins and takes its instructions from the budget; returns when they are too many. */
+function enterBlock(w: ByteWriter, scratch: number): void {
+  storeState(w, 'blockRip', () => w.raw(0x20, RIP));
+  storeState(w, 'budget', () => {
+    loadState(w, 'budget');
+    w.raw(0x20, PTR, 0x2f, 0, Rec.remaining, 0x6b, 0x22);
+    w.uleb(scratch);
+  });
+  w.u8(0x20);
+  w.uleb(scratch);
+  w.raw(0x41, 0, 0x48, 0x04, VOID);
+  storeState(w, 'budget', () => {
+    w.u8(0x20);
+    w.uleb(scratch);
+    w.raw(0x20, PTR, 0x2f, 0, Rec.remaining, 0x6a);
+  });
+  storeState(w, 'rip', () => w.raw(0x20, RIP));
+  w.raw(0x41, Outcome.Budget, 0x0f, 0x0b);
+}
+
+/** Finds the block at RIP and enters it. */
+function lookUp(w: ByteWriter, scratch: number): void {
+  // entry = ((rip ^ rip >> 12) & (entries - 1)) * 16
+  w.raw(0x20, RIP, 0xa7, 0x20, RIP, 0x42, 12, 0x88, 0xa7, 0x73);
+  w.u8(0x41);
+  w.sleb(JUMP_CACHE_ENTRIES - 1);
+  w.raw(0x71, 0x41, 4, 0x74, 0x22);
+  w.uleb(scratch);
+  w.raw(0x29, 0);
+  w.uleb(JUMP_CACHE);
+  w.raw(0x20, RIP);
+  loadState(w, 'modeTag');
+  w.raw(0x85, 0x51, 0x04, VOID, 0x20);
+  w.uleb(scratch);
+  w.raw(0x28, 0);
+  w.uleb(JUMP_CACHE + 8);
+  w.raw(0x21, PTR, 0x0c, 1, 0x0b);
+  storeState(w, 'rip', () => w.raw(0x20, RIP));
+  w.raw(0x20, LINK, 0x10, Import.resolve, 0x22, PTR, 0x0d, 0);
+  w.raw(0x41, Outcome.Budget, 0x0f);
+}
+
+/** A case of the main function with `outer` blocks between it and the loop over the records. */
+function caseSurroundings(outer: number): Surroundings {
+  const branch = (w: ByteWriter, target: number): void => {
+    w.u8(0x0c);
+    w.uleb(target);
+  };
+  return {
+    next(w, depth) {
+      w.raw(0x20, PTR, 0x41);
+      w.sleb(RECORD_SIZE);
+      w.raw(0x6a, 0x21, PTR);
+      branch(w, outer + depth);
+    },
+    jump(w, depth, link) {
+      w.raw(0x21, RIP);
+      if (link === 0) {
+        w.raw(0x41, 0, 0x21, LINK);
+        branch(w, outer + depth + 2);
+        return;
+      }
+      w.raw(0x20, PTR, 0x41);
+      w.sleb(link);
+      w.raw(0x6a, 0x21, LINK);
+      branch(w, outer + depth + 1);
+    },
+    leave(w, _depth, outcome) {
+      w.raw(0x41, outcome, 0x0f);
+    },
+    act(w, depth) {
+      // Continue = 0, Jump = 1, Exit = 2, Leave = 3
+      w.raw(0x22, LINK, 0x45, 0x04, VOID);
+      this.next(w, depth + 1);
+      w.raw(0x0b, 0x20, LINK, 0x41, Action.Jump, 0x46, 0x04, VOID);
+      loadState(w, 'rip');
+      this.jump(w, depth + 1, 0);
+      w.raw(0x0b, 0x41, Outcome.Exit, 0x41, Outcome.Leave, 0x20, LINK, 0x41, Action.Exit, 0x46, 0x1b, 0x0f);
+    },
+  };
+}
+
+const functionSurroundings: Surroundings = {
+  next(w) {
+    w.raw(0x41, Action.Continue, 0x0f);
+  },
+  jump(w) {
+    w.raw(0x21, RIP, 0x41, 0, 0x20, RIP, 0x37, 0);
+    w.uleb(State.rip);
+    w.raw(0x41, Action.Jump, 0x0f);
+  },
+  leave(w, _depth, outcome) {
+    w.raw(0x41, outcome === Outcome.Leave ? Action.Leave : Action.Exit, 0x0f);
+  },
+  act(w) {
+    w.u8(0x0f);
+  },
+};

@@ -1,0 +1,33 @@
+/** Records that are not instructions: how blocks end, effective addresses with a segment, faults known at decoding. */
+import { op, type Row } from '../isa/row.ts';
+import type { RecordOps } from './lowering.ts';
+import { Outcome } from './record.ts';
+
+const pseudo = (name: string, build: (c: RecordOps) => void): Row => op(name, '00', '', (c) => build(c as RecordOps));
+
+/** Their handler numbers are their places in this list. */
+export const Pseudo = {
+  /** A dropped block begins with it: back to the run loop, which looks the block up again. */
+  leave: 0,
+  /** Marks where a partial run has to end. */
+  stop: 1,
+  breakpoint: 2,
+  /** The block was cut: goes on with the next instruction. */
+  fallThrough: 3,
+  /** Leaves the linear address of the next record's memory operand in `ea`. */
+  ea: 4,
+  /** The same with the checks of segmentation. */
+  eaChecked: 5,
+  /** Raises the exception whose vector is the immediate. */
+  raise: 6,
+} as const;
+
+export const pseudoRows: readonly Row[] = [
+  pseudo('leave', (c) => c.stop(Outcome.Leave)),
+  pseudo('stop', (c) => c.stop(Outcome.Stop)),
+  pseudo('breakpoint', (c) => c.stop(Outcome.Breakpoint)),
+  pseudo('fall-through', (c) => c.fallThrough()),
+  pseudo('ea', (c) => c.setEffectiveAddress()),
+  pseudo('ea-checked', (c) => c.checkAddress()),
+  pseudo('raise', (c) => c.raiseImmediate()),
+];

@@ -1,0 +1,46 @@
+/** The whole table. Common chapters become cases of the interpreter's main function, cold ones functions of their own. */
+import { arithRows } from './arith.ts';
+import { bcdRows } from './bcd.ts';
+import { bitsRows } from './bits.ts';
+import { bmiRows } from './bmi.ts';
+import { controlRows } from './control.ts';
+import { logicRows } from './logic.ts';
+import { movRows } from './mov.ts';
+import { muldivRows } from './muldiv.ts';
+import type { Row } from './row.ts';
+import { simdAvxIntRows } from './simd-avx-int.ts';
+import { simdIntRows } from './simd-int.ts';
+import { simdLaneRows } from './simd-lane.ts';
+import { simdMoveRows } from './simd-move.ts';
+import { simdTextRows } from './simd-text.ts';
+import { sseFpRows } from './sse-fp.ts';
+import { sseFpConvertRows } from './sse-fp-convert.ts';
+import { fmaRows } from './sse-fp-fma.ts';
+import { stackRows } from './stack.ts';
+import { x87Rows } from './x87.ts';
+import { xsaveRows } from './x87-xsave.ts';
+
+export const commonRows: readonly Row[] = [
+  ...arithRows,
+  ...logicRows,
+  ...movRows,
+  ...bitsRows,
+  ...muldivRows,
+  ...stackRows,
+  ...controlRows,
+];
+
+export const coldRows: readonly Row[] = [
+  ...bcdRows,
+  ...bmiRows,
+  ...simdMoveRows,
+  ...simdIntRows,
+  ...simdLaneRows,
+  ...simdAvxIntRows,
+  ...simdTextRows,
+  ...sseFpRows,
+  ...sseFpConvertRows,
+  ...fmaRows,
+  ...xsaveRows,
+  ...x87Rows,
+];

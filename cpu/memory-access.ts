@@ -1,0 +1,173 @@
+/**
+ * The slow path of every load and store: TLB misses, accesses that cross a page, stores to pages with decoded code, watched
+ * pages. Gives the generated code a host address to use; a scratch field when the bytes do not lie together.
+ */
+import type { CodeCache } from './decode/code-cache.ts';
+import { Vector } from './exit.ts';
+import type { Fault, WatchRetry } from './fault.ts';
+import { Access, type Mmu } from './mmu.ts';
+import type { PhysicalMemory } from './physical-memory.ts';
+import { PAGE_SIZE, State } from './state.ts';
+import type { Tlb } from './tlb.ts';
+import type { Watchpoints } from './watchpoints.ts';
+
+export class MemoryAccess {
+  mmu: Mmu | undefined;
+  watchpoints: Watchpoints | undefined;
+  /** Outside 64-bit mode linear addresses wrap at 4 GiB. */
+  long = true;
+  private readonly memory: PhysicalMemory;
+  private readonly tlb: Tlb;
+  private readonly cache: CodeCache;
+  private readonly fault: Fault;
+  private readonly retry: WatchRetry;
+  /** The store in the write scratch: where its bytes belong. */
+  private pendingFirst = 0;
+  private pendingFirstSize = 0;
+  private pendingSecond = 0;
+  private pendingSize = 0;
+
+  constructor(memory: PhysicalMemory, tlb: Tlb, cache: CodeCache, fault: Fault, retry: WatchRetry) {
+    this.memory = memory;
+    this.tlb = tlb;
+    this.cache = cache;
+    this.fault = fault;
+    this.retry = retry;
+  }
+
+  /** Host address for an access of `size` (up to 64) bytes. */
+  host(record: number, low: number, high: number, size: number, write: boolean): number {
+    this.cache.running = record;
+    const offset = low & 0xfff;
+    if (offset + size > PAGE_SIZE) return this.crossing(record, low, high, size, write);
+    const frame = this.frame(record, low, high, write ? Access.Write : Access.Read);
+    const watched = this.watch(record, low, high, size, write);
+    const at = frame * PAGE_SIZE + offset;
+    if (!write) {
+      if (!watched) this.tlb.insertRead(low, high, frame);
+      return at;
+    }
+    if (this.memory.code[frame]) return this.scratch(at, size, 0, size);
+    if (!watched) this.tlb.insertWrite(low, high, frame);
+    return at;
+  }
+
+  /** Does the store that was made to the scratch field. */
+  commit(): void {
+    const { bytes } = this.memory;
+    const from = State.writeScratch;
+    const n = this.pendingFirstSize;
+    bytes.copyWithin(this.pendingFirst, from, from + n);
+    this.memory.noteWrite(Math.floor(this.pendingFirst / PAGE_SIZE));
+    if (this.pendingSize > n) {
+      bytes.copyWithin(this.pendingSecond, from + n, from + this.pendingSize);
+      this.memory.noteWrite(Math.floor(this.pendingSecond / PAGE_SIZE));
+    }
+  }
+
+  /** Copies `n` bytes out, of any number of pages. */
+  read(record: number, address: bigint, n: number): Uint8Array {
+    const out = new Uint8Array(n);
+    this.eachPart(address, n, (low, high, size, done) => {
+      const frame = this.frame(record, low, high, Access.Read);
+      this.watch(record, low, high, size, false);
+      const at = frame * PAGE_SIZE + (low & 0xfff);
+      out.set(this.memory.bytes.subarray(at, at + size), done);
+    });
+    return out;
+  }
+
+  /** Stores bytes; checks all pages before the first is written. */
+  write(record: number, address: bigint, bytes: Uint8Array): void {
+    this.cache.running = record;
+    const parts: [at: number, from: number, size: number][] = [];
+    this.eachPart(address, bytes.length, (low, high, size, done) => {
+      const frame = this.frame(record, low, high, Access.Write);
+      this.watch(record, low, high, size, true);
+      parts.push([frame * PAGE_SIZE + (low & 0xfff), done, size]);
+    });
+    for (const [at, from, size] of parts) {
+      this.memory.bytes.set(bytes.subarray(from, from + size), at);
+      this.memory.noteWrite(Math.floor(at / PAGE_SIZE));
+    }
+  }
+
+  /** The frame of a page, or a fault. */
+  frame(record: number, low: number, high: number, access: Access): number {
+    const sign = high >> 15;
+    if (sign !== 0 && sign !== -1) this.raise(record, Vector.GP, 0);
+    const vpn = (high >>> 0) * 0x100000 + (low >>> 12);
+    const found = this.mmu ? this.mmu.translate(vpn, access) : -1 - (access === Access.Write ? 6 : 4);
+    if (found < 0) {
+      this.fault.addressLow = low;
+      this.fault.addressHigh = high;
+      this.raise(record, Vector.PF, -1 - found);
+    }
+    return Math.floor(found / 8);
+  }
+
+  raise(record: number, vector: number, errorCode: number): never {
+    const { fault } = this;
+    fault.record = record;
+    fault.vector = vector;
+    fault.errorCode = errorCode;
+    throw fault;
+  }
+
+  /** Notes an access to a watched page; true when the page must not be cached. */
+  private watch(record: number, low: number, high: number, size: number, write: boolean): boolean {
+    const { watchpoints } = this;
+    if (watchpoints === undefined) return false;
+    const address = (high >>> 0) * 0x100000000 + (low >>> 0);
+    if (watchpoints.touches(address, size, write) && !watchpoints.note(address, size, write)) {
+      this.retry.record = record;
+      throw this.retry;
+    }
+    return watchpoints.watchesPage(address);
+  }
+
+  private crossing(record: number, low: number, high: number, size: number, write: boolean): number {
+    const first = PAGE_SIZE - (low & 0xfff);
+    const access = write ? Access.Write : Access.Read;
+    const nextLow = (low + first) | 0;
+    const nextHigh = nextLow === 0 && this.long ? (high + 1) | 0 : high;
+    const frame1 = this.frame(record, low, high, access);
+    const frame2 = this.frame(record, nextLow, nextHigh, access);
+    this.watch(record, low, high, first, write);
+    this.watch(record, nextLow, nextHigh, size - first, write);
+    const at = frame1 * PAGE_SIZE + (low & 0xfff);
+    if (write) return this.scratch(at, first, frame2 * PAGE_SIZE, size);
+    const { bytes } = this.memory;
+    bytes.copyWithin(State.readScratch, at, at + first);
+    bytes.copyWithin(State.readScratch + first, frame2 * PAGE_SIZE, frame2 * PAGE_SIZE + size - first);
+    return State.readScratch;
+  }
+
+  /** Lets a store go to the scratch field, which first gets what memory holds (for read-modify-write). */
+  private scratch(first: number, firstSize: number, second: number, size: number): number {
+    const { bytes } = this.memory;
+    this.pendingFirst = first;
+    this.pendingFirstSize = firstSize;
+    this.pendingSecond = second;
+    this.pendingSize = size;
+    bytes.copyWithin(State.writeScratch, first, first + firstSize);
+    if (size > firstSize) bytes.copyWithin(State.writeScratch + firstSize, second, second + size - firstSize);
+    return State.writeScratch;
+  }
+
+  private eachPart(
+    address: bigint,
+    n: number,
+    part: (low: number, high: number, size: number, done: number) => void,
+  ): void {
+    let done = 0;
+    while (done < n) {
+      const at = this.long ? address + BigInt(done) : (address + BigInt(done)) & 0xffffffffn;
+      const low = Number(at & 0xffffffffn) | 0;
+      const high = Number((at >> 32n) & 0xffffffffn) | 0;
+      const size = Math.min(n - done, PAGE_SIZE - (low & 0xfff));
+      part(low, high, size, done);
+      done += size;
+    }
+  }
+}
