@@ -5,9 +5,10 @@
 import type { CodeCache } from './decode/code-cache.ts';
 import { Vector } from './exit.ts';
 import type { Fault, WatchRetry } from './fault.ts';
+import { Rec } from './interp/record.ts';
 import { Access, type Mmu } from './mmu.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
-import { PAGE_SIZE, State } from './state.ts';
+import { PAGE_SIZE, Segment, State } from './state.ts';
 import type { Tlb } from './tlb.ts';
 import type { Watchpoints } from './watchpoints.ts';
 
@@ -95,7 +96,10 @@ export class MemoryAccess {
   /** The frame of a page, or a fault. */
   frame(record: number, low: number, high: number, access: Access): number {
     const sign = high >> 15;
-    if (sign !== 0 && sign !== -1) this.raise(record, Vector.GP, 0);
+    if (sign !== 0 && sign !== -1) {
+      const stack = record !== 0 && this.memory.bytes[record + Rec.segment] === Segment.SS;
+      this.raise(record, stack ? Vector.SS : Vector.GP, 0);
+    }
     const vpn = (high >>> 0) * 0x100000 + (low >>> 12);
     const found = this.mmu ? this.mmu.translate(vpn, access) : -1 - (access === Access.Write ? 6 : 4);
     if (found < 0) {

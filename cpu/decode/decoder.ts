@@ -55,6 +55,7 @@ export class Decoder {
   private at = 0;
   private start = 0;
   private end = 0;
+  private long = false;
   private readonly table64: OpcodeTable;
   private readonly table32: OpcodeTable;
   private readonly outOfBytes = new OutOfBytes();
@@ -101,6 +102,7 @@ export class Decoder {
   }
 
   private run(long: boolean, code32: boolean): boolean {
+    this.long = long;
     const i = this.instruction;
     i.lock = false;
     i.segment = NO_SEGMENT;
@@ -260,7 +262,8 @@ export class Decoder {
       switch (o.place) {
         case 'I':
         case 'L': {
-          const v = this.immediate(i, o.size);
+          let v = this.immediate(i, o.size);
+          if (o.place === 'L' && !this.long) v &= 0x7f;
           if (first) {
             i.imm = v;
             if (!(o.size === 'v' && i.size === 64)) i.immHigh = v >> 31;

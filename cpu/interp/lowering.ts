@@ -202,6 +202,8 @@ export class RecordOps implements Ops {
     const { kind, bits } = this.form(i);
     if (kind === 'memory') {
       const value = this.let(v);
+      // The processor resets TOP before it finds that a store of an MMX register faults.
+      if (this.touchesMmx) this.set('fsw', i32.and(this.get('fsw') as I32, ~0x3800));
       const host = this.host(i, bits >> 3, true);
       this.storeAt(bits, host, value);
       this.commit(host);

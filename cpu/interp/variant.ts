@@ -90,7 +90,7 @@ export function variantOf(row: CompiledRow, size: 16 | 32 | 64, isMemory: boolea
   const forms = row.operands.map((o): Form => ({ kind: kindOf(o, isMemory), bits: bitsOf(o, size, vexL, w) }));
   const first = forms[0];
   const wide =
-    first === undefined || first.kind === 'immediate' || first.kind === 'vector' || first.bits === 0
+    first === undefined || first.kind === 'immediate' || first.kind === 'vector' || first.bits === 0 || first.bits > 64
       ? size
       : first.bits;
   return {

@@ -263,6 +263,7 @@ const control: readonly Row[] = [
   op('fnstsw', 'DF E0', '', (c) => c.setRegister(0, 16, c.get('fsw'))),
   op('emms', 'NP 0F 77', '', (c) => {
     c.if(i32.and(c.get('fsw') as I32, SW_ES), () => c.raise(Vector.MF));
+    c.set('fsw', i32.and(c.get('fsw') as I32, ~0x3800));
     c.set('ftw', i32.const(0));
   }),
 ];
