@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds the three vDSO images into linux/vdso/. Needs gcc and binutils with -m32 and -mx32 (Debian: gcc-multilib).
+# build.sh [DIR]: builds the three vDSO images into DIR, linux/vdso/ by default. Needs gcc and binutils with -m32 and -mx32 (Debian: gcc-multilib).
 # Linux: arch/x86/entry/vdso/Makefile.
 set -eu
+out=$(realpath "${1:-$(dirname "$0")/..}")
 cd "$(dirname "$0")"
-out=..
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
