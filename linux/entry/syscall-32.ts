@@ -337,6 +337,7 @@ export const syscalls32 = [
   row(23, 'setuid', ['uint'], sys_setuid16),
   row(24, 'getuid', [], sys_getuid16),
   row(25, 'stime', ['ptr'], sys_stime),
+  // Not modelled: ptrace(2); a debugger outside of the machine has no need of it.
   row(26, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
   row(27, 'alarm', ['uint'], sys_alarm),
   row(28, 'oldfstat', ['fd', 'ptr'], sys_fstat),

@@ -376,6 +376,7 @@ export const syscalls64 = [
   row(98, 'getrusage', ['int', 'ptr'], sys_getrusage),
   row(99, 'sysinfo', ['ptr'], sys_sysinfo),
   row(100, 'times', ['ptr'], sys_times),
+  // Not modelled: ptrace(2); a debugger outside of the machine has no need of it.
   row(101, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
   row(102, 'getuid', [], sys_getuid),
   row(103, 'syslog', ['int', 'ptr', 'int'], sys_syslog),

@@ -18,6 +18,7 @@ import {
   SIGSTOP,
   type SigInfo,
   sigmask,
+  signalName,
 } from '../abi/signal.ts';
 import { do_group_exit } from '../task/exit.ts';
 import {
@@ -118,6 +119,7 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
       return PAUSE;
     }
     const sig = info.signo;
+    kernel.options.strace?.(`${task.pid} --- ${signalName(sig)} si_code=${info.code} ---`);
     const action = task.sighand.actions[sig]!;
     if (action.handler === SIG_IGN) continue;
     if (action.handler !== SIG_DFL) {

@@ -11,6 +11,7 @@ import {
   SIGCONT,
   SIGHUP,
   type SigInfo,
+  signalName,
 } from '../abi/signal.ts';
 import { mmput } from '../mm/dup.ts';
 import { put_user_u32 } from '../mm/uaccess.ts';
@@ -33,7 +34,7 @@ export function do_group_exit(task: Task, code: number): void {
 /** do_exit(): one thread ends. */
 export function do_exit(task: Task, code: number): void {
   if (task.exitState !== undefined) return;
-  const { group, kernel } = task;
+  const { group, kernel, pid } = task;
   kernel.cancelWait(task);
   task.exitCode = code;
   task.inSyscall = false;
@@ -52,6 +53,10 @@ export function do_exit(task: Task, code: number): void {
   kernel.removeFromQueue(task);
   const status = groupStatus(task);
   exit_notify(task, others);
+  const sig = status & 0x7f;
+  kernel.options.strace?.(
+    `${pid} +++ ${sig !== 0 ? `killed by ${signalName(sig)}` : `exited with ${status >> 8}`} +++`,
+  );
   if (others) kernel.report({ kind: 'thread-exit', task, status: code });
   else {
     if (group.tgid === kernel.firstPid) kernel.exitStatus = status;
