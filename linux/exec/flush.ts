@@ -2,7 +2,6 @@ import { SIG_IGN } from '../abi/signal.ts';
 import { mmput } from '../mm/dup.ts';
 import { type Abi, Mm } from '../mm/mm.ts';
 import { READ_IMPLIES_EXEC } from '../mm/mmap.ts';
-import { sas_ss_reset } from '../signal/frame.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { de_thread, mm_release } from '../task/exit.ts';
 import type { Task } from '../task/task.ts';
@@ -59,7 +58,8 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
   }
   task.files.closeOnExec();
   flush_signal_handlers(task);
-  sas_ss_reset(task);
+  // setup_new_exec() leaves the flags.
+  task.sas = { sp: 0n, size: 0n, flags: task.sas.flags };
   task.group.posixTimers.clear();
   task.exitSignal = 17;
   task.didExec = true;
