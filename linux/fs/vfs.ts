@@ -1,4 +1,16 @@
-import { EACCES, EEXIST, EINVAL, EIO, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EOVERFLOW } from '../abi/errno.ts';
+import {
+  EACCES,
+  EEXIST,
+  EINVAL,
+  EIO,
+  EISDIR,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EOVERFLOW,
+  ETXTBSY,
+} from '../abi/errno.ts';
 import {
   MAX_NON_LFS,
   O_ACCMODE,
@@ -209,6 +221,7 @@ export class Vfs {
       const mask = (accmode !== 1 ? MAY_READ : 0) | (write ? MAY_WRITE : 0);
       const error = created ? 0 : inode_permission(ctx.cred, inode, mask);
       if (error < 0) return error;
+      if (write && inode.isReg() && this.isRunning(inode)) return -ETXTBSY;
       if ((flags & O_LARGEFILE) === 0 && inode.isReg() && inode.size > MAX_NON_LFS) return -EOVERFLOW;
       if ((flags & O_TRUNC) !== 0 && inode.isReg() && !created) {
         const failed = inode.truncate(0);
@@ -226,6 +239,13 @@ export class Vfs {
       return error;
     }
     return file;
+  }
+
+  /** deny_write_access(): a program that runs cannot be written. */
+  private isRunning(inode: Inode): boolean {
+    for (const task of this.kernel.tasks.values())
+      if (task.exitState === undefined && task.mm?.exeFile?.inode === inode) return true;
+    return false;
   }
 
   /** What /dev/tty is: the host's terminal, if one of the standard streams is one. */
