@@ -1,5 +1,6 @@
 /** `Target` over the model of Linux: the only file of the server, with its folder and the monitor commands, that knows it. */
 import type { Cpu } from '../cpu/cpu.ts';
+import { AT_PAGESZ, AT_SYSINFO_EHDR } from '../linux/abi/auxv.ts';
 import { SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTRAP, type SigInfo } from '../linux/abi/signal.ts';
 import { vmaName } from '../linux/fs/proc/maps.ts';
 import type { Kernel } from '../linux/kernel.ts';
@@ -417,6 +418,12 @@ export class LinuxTarget implements Target {
     const mm = this.leader(pid)?.mm;
     if (!mm) return [];
     const { savedAuxv } = mm;
+    // CRIU's process under restore has executed nothing here. A vDSO of another class than the program's would confuse gdb.
+    if (savedAuxv.length === 0) {
+      const named = mm.vdso !== undefined && this.programBits(pid) === 64;
+      const vdso = named ? ([[BigInt(AT_SYSINFO_EHDR), BigInt(mm.vdso)]] as const) : [];
+      return [...vdso, [BigInt(AT_PAGESZ), 4096n], [0n, 0n]];
+    }
     const view = new DataView(savedAuxv.buffer, savedAuxv.byteOffset, savedAuxv.byteLength);
     const size = this.programBits(pid) / 8;
     const word = (at: number): bigint => (size === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
