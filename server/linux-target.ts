@@ -420,8 +420,8 @@ export class LinuxTarget implements Target {
     const { savedAuxv } = mm;
     // CRIU's process under restore has executed nothing here. A vDSO of another class than the program's would confuse gdb.
     if (savedAuxv.length === 0) {
-      const named = mm.vdso !== undefined && this.programBits(pid) === 64;
-      const vdso = named ? ([[BigInt(AT_SYSINFO_EHDR), BigInt(mm.vdso)]] as const) : [];
+      const named = this.programBits(pid) === 64 ? mm.vdso : undefined;
+      const vdso = named === undefined ? [] : ([[BigInt(AT_SYSINFO_EHDR), BigInt(named)]] as const);
       return [...vdso, [BigInt(AT_PAGESZ), 4096n], [0n, 0n]];
     }
     const view = new DataView(savedAuxv.buffer, savedAuxv.byteOffset, savedAuxv.byteLength);
