@@ -53,6 +53,15 @@ export class MemoryAccess {
     return at;
   }
 
+  /** Host address for `size` bytes within a page, to be read or written at once. */
+  pageRun(record: number, low: number, high: number, size: number, write: boolean): number {
+    this.cache.running = record;
+    const frame = this.frame(record, low, high, write ? Access.Write : Access.Read);
+    this.watch(record, low, high, size, write);
+    if (write) this.memory.noteWrite(frame);
+    return frame * PAGE_SIZE + (low & 0xfff);
+  }
+
   /** Does the store that was made to the scratch field. */
   commit(): void {
     const { bytes } = this.memory;

@@ -153,6 +153,9 @@ export class BlockBuilder {
     this.clear(record, handler, offset, next);
     if (viaEa) this.finishedAddress(record);
     else this.address(i, record, next);
+    if (i.row.row.options.string && !(this.mode & Mode.Long)) {
+      data.setUint16(record + Rec.base, segmentBaseOffset(Segment.ES), true);
+    }
     this.operands(i, record, next, forms);
     let flags = this.mode & Mode.Flat ? 0 : RecordFlag.Checked;
     if (i.prefix === 2) flags |= RecordFlag.Rep;

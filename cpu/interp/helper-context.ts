@@ -56,6 +56,13 @@ export class HelperContext {
   get segment(): number {
     return this.view.getUint8(this.record + Rec.segment);
   }
+  /** Bases of the source's and the destination's segment in string instructions. */
+  get segmentBase(): bigint {
+    return this.view.getBigUint64(this.view.getUint16(this.record + Rec.segmentBase, true), true);
+  }
+  get extraBase(): bigint {
+    return this.view.getBigUint64(this.view.getUint16(this.record + Rec.base, true), true);
+  }
   /** Mask of the address size. */
   get addressMask(): bigint {
     return this.view.getBigUint64(this.record + Rec.mask, true);
@@ -138,6 +145,13 @@ export class HelperContext {
   stackAddress(offset: bigint, bytes: number, write: boolean): bigint {
     if (!(this.view.getUint8(this.record + Rec.flags) & RecordFlag.Checked)) return offset;
     return BigInt(this.cpu.stack(this.record, Number(offset), bytes | (write ? 0x100 : 0)) >>> 0);
+  }
+
+  /** Host address for direct access to `n` bytes within a page. */
+  pageRun(address: bigint, n: number, write: boolean): number {
+    const low = Number(address & 0xffffffffn) | 0;
+    const high = Number((address >> 32n) & 0xffffffffn) | 0;
+    return this.cpu.access.pageRun(this.record, low, high, n, write);
   }
 
   loadBytes(address: bigint, n: number): Uint8Array {

@@ -467,6 +467,10 @@ export class RecordOps implements Ops {
     return this.let(loadAt(64, this.field16(Rec.segmentBase)) as I64);
   }
 
+  extraBase(): I64 {
+    return this.let(loadAt(64, this.field16(Rec.base)) as I64);
+  }
+
   addressMask(): I64 {
     return this.let(this.field64(Rec.mask));
   }

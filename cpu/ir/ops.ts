@@ -89,6 +89,8 @@ export interface Ops {
   leave(): void;
   /** Base of the segment of the memory operand, or of DS or its override in string instructions. */
   segmentBase(): I64;
+  /** Base of ES, for the destination of string instructions. */
+  extraBase(): I64;
   /** 2^16-1, 2^32-1 or 2^64-1 by the address size. */
   addressMask(): I64;
   /** Calls TypeScript. */

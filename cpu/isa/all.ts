@@ -17,6 +17,8 @@ import { sseFpRows } from './sse-fp.ts';
 import { sseFpConvertRows } from './sse-fp-convert.ts';
 import { fmaRows } from './sse-fp-fma.ts';
 import { stackRows } from './stack.ts';
+import { stringRows } from './string.ts';
+import { systemRows } from './system.ts';
 import { x87Rows } from './x87.ts';
 import { xsaveRows } from './x87-xsave.ts';
 
@@ -31,6 +33,8 @@ export const commonRows: readonly Row[] = [
 ];
 
 export const coldRows: readonly Row[] = [
+  ...stringRows,
+  ...systemRows,
   ...bcdRows,
   ...bmiRows,
   ...simdMoveRows,

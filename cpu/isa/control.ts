@@ -14,7 +14,13 @@ const jcc =
 /** RIP to jump to, from an operand of the operand size. */
 const target = (v: Int): I64 => zeroExtend(v);
 
-const jmpIndirect: Lower = (c) => c.jump(target(c.read(0)));
+/** A near transfer to a non-canonical address faults before anything else happens, as on Intel's processors. */
+function canonical(c: Ops, rip: I64): I64 {
+  if (c.size === 64) c.if(i64.ne(i64.shr_s(i64.shl(rip, 16), 16), rip), () => c.raise(Vector.GP));
+  return rip;
+}
+
+const jmpIndirect: Lower = (c) => c.jump(canonical(c, c.let(target(c.read(0)))));
 
 /** CALL stores the return address before RSP moves; then it jumps. */
 function pushReturn(c: Ops): void {
@@ -26,24 +32,26 @@ const call: Lower = (c) => {
   c.branch();
 };
 const callIndirect: Lower = (c) => {
-  const to = c.let(target(c.read(0)));
+  const to = canonical(c, c.let(target(c.read(0))));
   pushReturn(c);
   c.jump(to);
 };
 
 const ret: Lower = (c) => {
   const top = c.pop(c.size);
+  const to = canonical(c, c.let(target(top.value)));
   top.commit();
-  c.jump(target(top.value));
+  c.jump(to);
 };
 const retAndRelease: Lower = (c) => {
   const top = c.pop(c.size);
   const extra = c.let(i64.and(zeroExtend(c.read(0)), 0xffff));
+  const to = canonical(c, c.let(target(top.value)));
   top.commit();
   const sp = c.register(4, 64) as I64;
   const mask = c.get('stackMask') as I64;
   c.setRegister(4, 64, i64.or(i64.and(sp, c.get('stackKeep') as I64), i64.and(i64.add(sp, extra), mask)));
-  c.jump(target(top.value));
+  c.jump(to);
 };
 
 /** rCX by the address size. */

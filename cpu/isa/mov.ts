@@ -120,6 +120,7 @@ export const movRows: readonly Row[] = [
   op('cbw', '98', '', cbw),
   op('cwd', '99', '', cwd),
   // 90 is NOP unless REX.B makes it XCHG r8, rAX; with F3 it is PAUSE.
+  op('pause', 'F3 90', '', nop),
   op('nop', '90', '', nop, { noRexB: true }),
   op('xchg', '90+r', 'Zv rAX', xchg),
   op('nop', '0F 0D /r', 'Ev', nop, { addressOnly: true }),

@@ -1,4 +1,5 @@
 /** Conversions of SSE, AVX and F16C, and rounding to integral values (Intel SDM vol. 2, CVT*, ROUND*, VCVTPH2PS). */
+import { Vector } from '../exit.ts';
 import { type F32, type F64, f32, f64, type I32, type I64, type Int, i32, i64, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { f32x4, f64x2, i32x4, i64x2, lowQuad, v128 } from '../ir/vector.ts';
@@ -29,6 +30,7 @@ import {
   roundTo,
 } from './sse-fp-ops.ts';
 import { type Slow, slowly } from './sse-fp-slow.ts';
+import { SW_ES } from './x87-state.ts';
 
 const low64 = (c: Ops, v: V128): I64 => c.let(i64x2.extract(v, 0));
 
@@ -295,12 +297,22 @@ const singlesToIntegers =
     );
   };
 
+/** The switch to MMX comes before the instruction's own exceptions, and a pending x87 exception before both. */
+function enterMmx(c: Ops): void {
+  c.if(i32.and(c.get('fsw') as I32, SW_ES), () => c.raise(Vector.MF));
+  c.set('fsw', i32.and(c.get('fsw') as I32, ~0x3800));
+  c.set('ftw', i32.const(0xff));
+}
+
 /** The MMX forms: CVTPI2PS, CVTPI2PD, CVT(T)PS2PI, CVT(T)PD2PI. Always by soft float. */
 const fromMmx =
   (width: Width): Lower =>
   (c) => {
     const source = lowQuad(c.read(1) as I64);
     const base = c.readVector(0);
+    if (!c.isMemory(1)) {
+      enterMmx(c);
+    }
     const slow: Slow = (env, s) => {
       for (let i = 0; i < 2; i++) {
         const n = BigInt(s.i32(0, i));
@@ -318,6 +330,7 @@ const toMmx =
   (width: Width, chop: boolean): Lower =>
   (c) => {
     const source = c.readVector(1);
+    enterMmx(c);
     const slow: Slow = (env, s) => {
       for (let i = 0; i < 2; i++) {
         const v = width === 32 ? f32ToInt(env, s.u32(0, i), 32, chop) : f64ToInt(env, s.u64(0, i), 32, chop);

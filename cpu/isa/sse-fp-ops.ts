@@ -2,7 +2,7 @@
 import { add, div, fma, mul, sqrt, sub } from '../softfloat/arith.ts';
 import { compare, comparePredicate, minMaxTakesFirst, UNORDERED } from '../softfloat/compare.ts';
 import { convert, intToFormat, roundToIntegral, toInt } from '../softfloat/convert.ts';
-import { FLAG_PE, FLAGS_PRE, type FpEnv } from '../softfloat/env.ts';
+import { FLAG_PE, FLAG_UE, FLAGS_PRE, type FpEnv } from '../softfloat/env.ts';
 import {
   F16,
   F32,
@@ -112,7 +112,12 @@ export function f32ToF16(env: FpEnv, a: number, imm: number): number {
     env.rounding = imm & 3;
   }
   env.ftz = false;
-  const r = pack16(convert(env, F16, in32(env, a)));
+  const v = in32(env, a);
+  const r = pack16(convert(env, F16, v));
+  if (v.denormal && env.unmasked(FLAG_UE)) {
+    // The hardware calls an unmasked underflow from a denormal inexact, whatever its digits.
+    env.raise(FLAG_PE);
+  }
   env.rounding = mode;
   env.ftz = ftz;
   return r;

@@ -85,7 +85,7 @@ function executeD9(fpu: X87, modrm: number): void {
   } else if (modrm < 0xd0) {
     x.exchange(fpu, i);
   } else if (modrm >= 0xd8 && modrm < 0xe0) {
-    x.storeRegister(fpu, i, true);
+    x.storeRegisterUnchecked(fpu, i);
   } else if (modrm >= 0xe8 && modrm < 0xef) {
     x.loadConstant(fpu, i);
   } else {
@@ -112,7 +112,7 @@ function executeDd(fpu: X87, modrm: number): void {
   const i = modrm & 7;
   switch ((modrm >> 3) & 7) {
     case 0:
-      fpu.setEmpty(i);
+      x.free(fpu, i);
       break;
     case 1:
       x.exchange(fpu, i);
@@ -131,7 +131,7 @@ function executeDf(fpu: X87, modrm: number): number {
   switch ((modrm >> 3) & 7) {
     case 0:
       // FFREEP, undocumented.
-      fpu.setEmpty(i);
+      x.free(fpu, i);
       fpu.pop();
       return -1;
     case 1:

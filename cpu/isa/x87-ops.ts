@@ -99,6 +99,7 @@ export function compareStack(fpu: X87, src: Real | number, quiet: boolean, pops:
 
 /** FCOMI and FUCOMI. @returns ZF, PF and CF at their RFLAGS positions, or -1: an unmasked exception left them alone */
 export function compareFlags(fpu: X87, i: number, quiet: boolean, pop: boolean): number {
+  const c1 = fpu.sw & SW_C1;
   const env = fpu.begin();
   if (fpu.empty(0) || fpu.empty(i)) {
     if (!fpu.stackFault(false)) {
@@ -108,7 +109,9 @@ export function compareFlags(fpu: X87, i: number, quiet: boolean, pop: boolean):
     return 0x45;
   }
   const r = compare(env, fpu.read(0), fpu.read(i), !quiet);
-  if (!fpu.finish()) {
+  const done = fpu.finish();
+  fpu.sw |= c1;
+  if (!done) {
     return -1;
   }
   popIf(fpu, pop);
@@ -191,6 +194,23 @@ export function storeRegister(fpu: X87, i: number, pop: boolean): void {
   popIf(fpu, pop);
 }
 
+/** FFREE. */
+export function free(fpu: X87, i: number): void {
+  fpu.sw &= ~SW_C1;
+  fpu.setEmpty(i);
+}
+
+/** FSTPNCE, D9 D8+i: FSTP that copies an empty register as such. */
+export function storeRegisterUnchecked(fpu: X87, i: number): void {
+  fpu.begin();
+  if (fpu.empty(0)) {
+    fpu.setEmpty(i);
+  } else {
+    fpu.writeRaw(i, fpu.signExponent(0), fpu.significand(0));
+  }
+  fpu.pop();
+}
+
 /** FXCH. */
 export function exchange(fpu: X87, i: number): void {
   fpu.begin();
@@ -212,7 +232,6 @@ export function exchange(fpu: X87, i: number): void {
 
 /** FCMOVcc ST(0), ST(i). */
 export function conditionalMove(fpu: X87, i: number, condition: boolean): void {
-  fpu.begin();
   if (fpu.empty(0) || fpu.empty(i)) {
     if (fpu.stackFault(false)) {
       fpu.write(0, defaultNaN());

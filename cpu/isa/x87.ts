@@ -45,7 +45,7 @@ const registerForm = helper((h) => {
   }
 });
 
-/** @param stores bytes that the instruction may write */
+/** @param stores the operand is a destination */
 const memoryForm = (opcode: number, reg: number, bytes: number, stores: boolean) =>
   helper((h) => {
     const fpu = new X87(h.view);
@@ -53,13 +53,19 @@ const memoryForm = (opcode: number, reg: number, bytes: number, stores: boolean)
     const address = h.address();
     const buffer = new Uint8Array(16);
     const operand = new DataView(buffer.buffer);
-    if (stores) {
-      h.probe(address, bytes);
-    } else {
+    if (!stores) {
       buffer.set(h.loadBytes(address, bytes));
     }
+    const { sw, tags } = fpu;
     if (executeMemory(fpu, opcode, reg, operand)) {
-      h.storeBytes(address, buffer.subarray(0, bytes));
+      try {
+        h.storeBytes(address, buffer.subarray(0, bytes));
+      } catch (e) {
+        // A page fault: nothing has happened. Not probed for earlier, as a blocked store does not touch memory at all.
+        fpu.sw = sw;
+        fpu.tags = tags;
+        throw e;
+      }
     }
     note(fpu, h, address);
   });

@@ -246,6 +246,11 @@ export function fpatan(env: FpEnv, y: Real, x: Real): Real {
     const man = num / b.man;
     return { man, exp: a.exp - b.exp - 260 - bitLength(b.man), exact: man * b.man === num };
   };
+  if (d < -40 && !x.sign && y.man % x.man === 0n) {
+    // Where the quotient is short the hardware does not see that the arc is a little less.
+    env.raise(FLAG_PE);
+    return round(env, F80, y.sign, y.man / x.man, y.exp - x.exp);
+  }
   if (d < -90) {
     if (x.sign) {
       return quarters(env, y.sign, 4n);
@@ -334,9 +339,12 @@ function trigOperand(env: FpEnv, a: Real): Real | undefined {
   return undefined;
 }
 
+/** Below 2^-68 the hardware takes sine and tangent for the argument and cosine for one, without rounding. */
+const TINY = -68;
+
 /** Sine and tangent of an argument so small that the hardware answers with the argument itself. */
 function tinyArgument(env: FpEnv, a: Real): Real | undefined {
-  if (topBit(a) >= -1000) {
+  if (topBit(a) >= TINY) {
     return undefined;
   }
   env.raise(FLAG_PE);
@@ -370,6 +378,10 @@ export function fcos(env: FpEnv, a: Real): Real {
   if (n || a.kind === ZERO) {
     return n ?? finite(0, 1n, 0);
   }
+  if (topBit(a) < TINY) {
+    env.raise(FLAG_PE);
+    return finite(0, 1n, 0);
+  }
   const r = reduce(a);
   return sinQuadrant(env, r, (r.quadrant + 1) & 3);
 }
@@ -392,10 +404,6 @@ export function fptan(env: FpEnv, a: Real): Real {
   const negative = s.man < 0n !== c.man < 0n;
   const abs = (v: bigint): bigint => (v < 0n ? -v : v);
   const num = abs(s.man) << BigInt(bitLength(abs(c.man)) + 100);
-  let q = num / abs(c.man);
-  if (topBit(a) < -100) {
-    // tan x is a little above x; the series cannot see by how much.
-    q += 1n << BigInt(bitLength(q) - 90);
-  }
+  const q = num / abs(c.man);
   return inexact(env, negative ? -q : q, s.exp - c.exp - bitLength(abs(c.man)) - 100);
 }

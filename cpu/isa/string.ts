@@ -1,0 +1,241 @@
+/** MOVS CMPS STOS LODS SCAS with and without REP; Intel SDM vol. 2, "REP". */
+import { Flag, setSubFlags, zero } from '../flags.ts';
+import type { HelperContext } from '../interp/helper-context.ts';
+import { type I32, type I64, type Int, i32, i64, truncate, word } from '../ir/expr.ts';
+import type { Ops } from '../ir/ops.ts';
+import { PAGE_SIZE, State } from '../state.ts';
+import { helper, type Lower, op, type Row, type RowOptions } from './row.ts';
+
+const RAX = 0;
+const RCX = 1;
+const RSI = 6;
+const RDI = 7;
+
+type Width = 8 | 16 | 32 | 64;
+
+/** Linear address of the source (DS or its override) or the destination (ES). */
+function source(c: Ops): I64 {
+  return linear(c, c.segmentBase(), RSI);
+}
+function destination(c: Ops): I64 {
+  return linear(c, c.extraBase(), RDI);
+}
+function linear(c: Ops, base: I64, n: number): I64 {
+  const offset = i64.and(c.register(n, 64) as I64, c.addressMask());
+  return c.let(i64.and(i64.add(offset, base), c.get('ripMask') as I64));
+}
+
+/** Adds to a register with the address size: 32-bit results clear the upper half, 16-bit ones keep the rest. */
+function advance(c: Ops, n: number, by: I64): void {
+  const mask = c.addressMask();
+  const v = c.let(i64.and(i64.add(c.register(n, 64) as I64, by), mask));
+  c.if(
+    i64.eq(mask, 0xffff),
+    () => c.setRegister(n, 16, i32.wrap(v)),
+    () => c.setRegister(n, 64, v),
+  );
+}
+
+/** Plus or minus the element size, by DF. */
+function stepOf(c: Ops, bits: Width): I64 {
+  const down = i32.and(i32.shr_u(c.get('flagRest') as I32, 10), 1);
+  return c.let(i64.extend_s(i32.sub(bits >> 3, i32.shl(down, bits === 8 ? 1 : bits === 16 ? 2 : bits === 32 ? 3 : 4))));
+}
+
+/** One element of the operation; what can fault comes before the registers move. */
+type Element = (c: Ops, bits: Width, step: I64) => void;
+
+const movs: Element = (c, bits, step) => {
+  const v = c.load(bits, source(c));
+  c.store(bits, destination(c), v);
+  advance(c, RSI, step);
+  advance(c, RDI, step);
+};
+const stos: Element = (c, bits, step) => {
+  c.store(bits, destination(c), c.register(RAX, bits));
+  advance(c, RDI, step);
+};
+const lods: Element = (c, bits, step) => {
+  const v = c.load(bits, source(c));
+  advance(c, RSI, step);
+  c.setRegister(RAX, bits, v);
+};
+const compare = (c: Ops, bits: Width, a: Int, b: Int): void => {
+  setSubFlags(c, bits, a, b, c.let<'i32' | 'i64'>(truncate(bits, word(bits).sub(a, b))) as Int);
+};
+const scas: Element = (c, bits, step) => {
+  const b = c.load(bits, destination(c));
+  compare(c, bits, c.register(RAX, bits), b);
+  advance(c, RDI, step);
+};
+const cmps: Element = (c, bits, step) => {
+  const a = c.load(bits, source(c));
+  const b = c.load(bits, destination(c));
+  compare(c, bits, a, b);
+  advance(c, RSI, step);
+  advance(c, RDI, step);
+};
+
+const once =
+  (element: Element, byte: boolean): Lower =>
+  (c) => {
+    const bits = byte ? 8 : c.size;
+    element(c, bits, stepOf(c, bits));
+  };
+
+/** All elements in one go: registers are right after each, so a fault leaves what a restart needs. */
+const repeated =
+  (element: Element, byte: boolean, until?: 'equal' | 'unequal'): Lower =>
+  (c) => {
+    const bits = byte ? 8 : c.size;
+    const mask = c.addressMask();
+    const left = (): I64 => i64.and(c.register(RCX, 64) as I64, mask);
+    c.if(i64.ne(left(), 0), () => {
+      const step = stepOf(c, bits);
+      c.loop((again) => {
+        element(c, bits, step);
+        advance(c, RCX, i64.const(-1));
+        const more = c.let(i64.ne(left(), 0));
+        if (until === undefined) again(more);
+        else again(i32.and(more, until === 'unequal' ? zero(c) : i32.eqz(zero(c))));
+      });
+    });
+  };
+
+/** Registers of a run of REP MOVS or REP STOS. */
+class Run {
+  readonly bytes: number;
+  private readonly h: HelperContext;
+  private readonly mask: bigint;
+  private readonly bits: number;
+  constructor(h: HelperContext, byte: boolean) {
+    this.h = h;
+    this.bits = byte ? 8 : h.size;
+    this.bytes = this.bits / 8;
+    this.mask = h.addressMask;
+  }
+
+  get left(): bigint {
+    return this.h.register(RCX) & this.mask;
+  }
+
+  source(): bigint {
+    return this.wrap((this.h.register(RSI) & this.mask) + this.h.segmentBase);
+  }
+  destination(): bigint {
+    return this.wrap((this.h.register(RDI) & this.mask) + this.h.extraBase);
+  }
+
+  /** How many elements fit between `address` and the end of its page, and of the address space of the registers. */
+  fitting(address: bigint, register: number): number {
+    const inPage = Math.floor((PAGE_SIZE - Number(address & 0xfffn)) / this.bytes);
+    const toWrap = this.mask - (this.h.register(register) & this.mask);
+    return toWrap < BigInt(PAGE_SIZE) ? Math.min(inPage, Math.floor((Number(toWrap) + 1) / this.bytes)) : inPage;
+  }
+
+  advance(n: number, registers: readonly number[]): void {
+    const down = (this.h.get('flagRest') & Flag.DF) !== 0;
+    const by = BigInt(n * this.bytes);
+    for (const r of registers) this.add(r, down ? -by : by);
+    this.add(RCX, -BigInt(n));
+  }
+
+  get down(): boolean {
+    return (this.h.get('flagRest') & Flag.DF) !== 0;
+  }
+
+  get width(): number {
+    return this.bits;
+  }
+
+  private add(r: number, by: bigint): void {
+    const v = (this.h.register(r) + by) & this.mask;
+    this.h.setRegister(r, this.mask === 0xffffn ? 16 : 64, v);
+  }
+
+  private wrap(v: bigint): bigint {
+    return v & this.h.get64('ripMask');
+  }
+}
+
+const asCount = (left: bigint): number => (left > 0xffffffffn ? 0xffffffff : Number(left));
+
+const repMovs = (byte: boolean) =>
+  helper((h) => {
+    const run = new Run(h, byte);
+    const memory = h.cpu.memory.bytes;
+    while (run.left > 0n) {
+      const from = run.source();
+      const to = run.destination();
+      const n = run.down ? 0 : Math.min(run.fitting(from, RSI), run.fitting(to, RDI), asCount(run.left));
+      if (n === 0) {
+        h.store(run.width, to, h.load(run.width, from));
+        run.advance(1, [RSI, RDI]);
+        continue;
+      }
+      const size = n * run.bytes;
+      const source = h.pageRun(from, size, false);
+      const target = h.pageRun(to, size, true);
+      // Where the destination overlaps the bytes still to be read, each element must see those stored before.
+      if (target > source && target < source + size) copyForward(memory, source, target, size, run.bytes);
+      else memory.copyWithin(target, source, source + size);
+      run.advance(n, [RSI, RDI]);
+    }
+  });
+
+function copyForward(memory: Uint8Array, from: number, to: number, size: number, element: number): void {
+  for (let at = 0; at < size; at += element) memory.copyWithin(to + at, from + at, from + at + element);
+}
+
+const repStos = (byte: boolean) =>
+  helper((h) => {
+    const run = new Run(h, byte);
+    const memory = h.cpu.memory.bytes;
+    const pattern = memory.slice(State.gpr, State.gpr + run.bytes);
+    const uniform = pattern.every((b) => b === pattern[0]);
+    while (run.left > 0n) {
+      const to = run.destination();
+      const n = run.down ? 0 : Math.min(run.fitting(to, RDI), asCount(run.left));
+      if (n === 0) {
+        h.store(run.width, to, h.register(RAX));
+        run.advance(1, [RDI]);
+        continue;
+      }
+      const size = n * run.bytes;
+      const target = h.pageRun(to, size, true);
+      if (uniform) memory.fill(pattern[0]!, target, target + size);
+      else for (let at = 0; at < size; at += run.bytes) memory.set(pattern, target + at);
+      run.advance(n, [RDI]);
+    }
+  });
+
+const string: RowOptions = { string: true };
+const hex = (n: number): string => n.toString(16).toUpperCase();
+
+/** F3 and F2 mean the same for operations that do not compare. */
+function copying(name: string, opcode: number, element: Element, rep: (byte: boolean) => Lower): Row[] {
+  return [true, false].flatMap((byte, n) => {
+    const all = rep(byte);
+    return [
+      op(`rep ${name}`, `F3 ${hex(opcode + n)}`, '', all, string),
+      op(`rep ${name}`, `F2 ${hex(opcode + n)}`, '', all, string),
+      op(name, hex(opcode + n), '', once(element, byte), string),
+    ];
+  });
+}
+
+function comparing(name: string, opcode: number, element: Element): Row[] {
+  return [true, false].flatMap((byte, n) => [
+    op(`repe ${name}`, `F3 ${hex(opcode + n)}`, '', repeated(element, byte, 'unequal'), string),
+    op(`repne ${name}`, `F2 ${hex(opcode + n)}`, '', repeated(element, byte, 'equal'), string),
+    op(name, hex(opcode + n), '', once(element, byte), string),
+  ]);
+}
+
+export const stringRows: readonly Row[] = [
+  ...copying('movs', 0xa4, movs, repMovs),
+  ...comparing('cmps', 0xa6, cmps),
+  ...copying('stos', 0xaa, stos, repStos),
+  ...copying('lods', 0xac, lods, (byte) => repeated(lods, byte)),
+  ...comparing('scas', 0xae, scas),
+];
