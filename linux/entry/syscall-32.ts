@@ -132,6 +132,12 @@ import {
   sys32_pwrite,
 } from '../syscalls/file.ts';
 import { sys_futex, sys_get_robust_list, sys_set_robust_list } from '../syscalls/futex.ts';
+import {
+  sys_inotify_add_watch,
+  sys_inotify_init,
+  sys_inotify_init1,
+  sys_inotify_rm_watch,
+} from '../syscalls/inotify.ts';
 import { compat_sys_ioctl } from '../syscalls/ioctl.ts';
 import { compat_sys_old_getrlimit, sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../syscalls/limits.ts';
 import {
@@ -599,9 +605,9 @@ export const syscalls32 = [
   row(288, 'keyctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']),
   row(289, 'ioprio_set', ['int', 'int', 'int'], sys_ioprio_set),
   row(290, 'ioprio_get', ['int', 'int'], sys_ioprio_get),
-  row(291, 'inotify_init', []),
-  row(292, 'inotify_add_watch', ['fd', 'str', 'uint']),
-  row(293, 'inotify_rm_watch', ['fd', 'int']),
+  row(291, 'inotify_init', [], sys_inotify_init),
+  row(292, 'inotify_add_watch', ['fd', 'str', 'uint'], sys_inotify_add_watch),
+  row(293, 'inotify_rm_watch', ['fd', 'int'], sys_inotify_rm_watch),
   row(294, 'migrate_pages', ['pid', 'ulong', 'ptr', 'ptr']),
   row(295, 'openat', ['fd', 'str', 'flags', 'mode'], compat_sys_openat),
   row(296, 'mkdirat', ['fd', 'str', 'mode'], sys_mkdirat),
@@ -640,7 +646,7 @@ export const syscalls32 = [
   row(329, 'epoll_create1', ['flags'], sys_epoll_create1),
   row(330, 'dup3', ['fd', 'fd', 'flags'], sys_dup3),
   row(331, 'pipe2', ['ptr', 'flags'], sys_pipe2),
-  row(332, 'inotify_init1', ['flags']),
+  row(332, 'inotify_init1', ['flags'], sys_inotify_init1),
   row(333, 'preadv', ['fd', 'ptr', 'ulong', 'uint', 'uint'], compat_sys_preadv),
   row(334, 'pwritev', ['fd', 'ptr', 'ulong', 'uint', 'uint'], compat_sys_pwritev),
   row(335, 'rt_tgsigqueueinfo', ['pid', 'pid', 'sig', 'ptr'], sys_rt_tgsigqueueinfo),

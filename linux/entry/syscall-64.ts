@@ -93,7 +93,9 @@ import { sys_eventfd, sys_eventfd2 } from '../syscalls/eventfd.ts';
 import { compat_sys_execve, compat_sys_execveat, sys_execve, sys_execveat } from '../syscalls/exec.ts';
 import {
   compat_sys_preadv64,
+  compat_sys_preadv64v2,
   compat_sys_pwritev64,
+  compat_sys_pwritev64v2,
   compat_sys_readv,
   compat_sys_writev,
   sys_close,
@@ -113,6 +115,12 @@ import {
   sys_writev,
 } from '../syscalls/file.ts';
 import { sys_futex, sys_get_robust_list, sys_set_robust_list } from '../syscalls/futex.ts';
+import {
+  sys_inotify_add_watch,
+  sys_inotify_init,
+  sys_inotify_init1,
+  sys_inotify_rm_watch,
+} from '../syscalls/inotify.ts';
 import { compat_sys_ioctl, sys_ioctl } from '../syscalls/ioctl.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../syscalls/limits.ts';
 import {
@@ -529,9 +537,9 @@ export const syscalls64 = [
   row(250, 'keyctl', ['int', 'ulong', 'ulong', 'ulong', 'ulong']),
   row(251, 'ioprio_set', ['int', 'int', 'int'], sys_ioprio_set),
   row(252, 'ioprio_get', ['int', 'int'], sys_ioprio_get),
-  row(253, 'inotify_init', []),
-  row(254, 'inotify_add_watch', ['fd', 'str', 'uint']),
-  row(255, 'inotify_rm_watch', ['fd', 'int']),
+  row(253, 'inotify_init', [], sys_inotify_init),
+  row(254, 'inotify_add_watch', ['fd', 'str', 'uint'], sys_inotify_add_watch),
+  row(255, 'inotify_rm_watch', ['fd', 'int'], sys_inotify_rm_watch),
   row(256, 'migrate_pages', ['pid', 'ulong', 'ptr', 'ptr']),
   row(257, 'openat', ['fd', 'str', 'flags', 'mode'], sys_openat),
   row(258, 'mkdirat', ['fd', 'str', 'mode'], sys_mkdirat),
@@ -570,7 +578,7 @@ export const syscalls64 = [
   row(291, 'epoll_create1', ['flags'], sys_epoll_create1),
   row(292, 'dup3', ['fd', 'fd', 'flags'], sys_dup3),
   row(293, 'pipe2', ['ptr', 'flags'], sys_pipe2),
-  row(294, 'inotify_init1', ['flags']),
+  row(294, 'inotify_init1', ['flags'], sys_inotify_init1),
   row(295, 'preadv', ['fd', 'ptr', 'ulong', 'off', 'ulong'], sys_preadv),
   row(296, 'pwritev', ['fd', 'ptr', 'ulong', 'off', 'ulong'], sys_pwritev),
   row(297, 'rt_tgsigqueueinfo', ['pid', 'pid', 'sig', 'ptr'], sys_rt_tgsigqueueinfo),
@@ -643,8 +651,8 @@ export const syscallsX32 = [
   row(543, 'io_setup', ['uint', 'ptr']),
   row(544, 'io_submit', ['ulong', 'long', 'ptr']),
   row(545, 'execveat', ['fd', 'str', 'ptr', 'ptr', 'flags'], compat_sys_execveat),
-  row(546, 'preadv2', ['fd', 'ptr', 'ulong', 'ulong', 'ulong', 'flags']),
-  row(547, 'pwritev2', ['fd', 'ptr', 'ulong', 'ulong', 'ulong', 'flags']),
+  row(546, 'preadv2', ['fd', 'ptr', 'ulong', 'off', 'ulong', 'flags'], compat_sys_preadv64v2),
+  row(547, 'pwritev2', ['fd', 'ptr', 'ulong', 'off', 'ulong', 'flags'], compat_sys_pwritev64v2),
 ] as const;
 
 /** sys_call_table of a kernel with CONFIG_X86_X32_ABI. */

@@ -114,13 +114,16 @@ export function syncUpper(vfs: Vfs): void {
 }
 
 /** @returns whether the directory has anything in the upper layer */
-function syncDir(dir: OverlayDirInode, path: string, exists: boolean): boolean {
-  let present = exists || isKind(path, 'isDirectory');
+function syncDir(dir: OverlayDirInode, path: string, top: boolean): boolean {
+  let present = top || isKind(path, 'isDirectory');
   const ensure = (): void => {
     if (!present) ensureDir(path, dir);
     present = true;
   };
-  if (dir.upper) ensure();
+  if (dir.upper) {
+    ensure();
+    if (!top) applyMode(path, dir);
+  }
   const names = new Set<string>();
   for (const [name, inode] of dir.loaded()) {
     names.add(name);

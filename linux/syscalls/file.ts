@@ -417,3 +417,22 @@ export const compat_sys_pwritev2 = (
   high: number,
   flags: number,
 ): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, true), loff(low, high), flags);
+/** x32: one 64-bit position, compat iovecs. */
+export const compat_sys_preadv64v2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, true), pos, flags);
+export const compat_sys_pwritev64v2 = (
+  task: Task,
+  fd: number,
+  vec: number,
+  n: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, true), pos, flags);
