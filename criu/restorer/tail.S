@@ -26,7 +26,7 @@ restorer_start:
 	.type restorer_clone, @function
 /* long restorer_clone(flags, stack_top, thread) */
 restorer_clone:
-	movq	%rdx, %r12
+	movq	%rdx, %r9
 	xorl	%edx, %edx
 	xorl	%r10d, %r10d
 	xorl	%r8d, %r8d
@@ -36,7 +36,7 @@ restorer_clone:
 	jz	1f
 	ret
 1:	xorl	%ebp, %ebp
-	movq	%r12, %rdi
+	movq	%r9, %rdi
 	call	restorer_thread
 	hlt
 	.size restorer_clone, . - restorer_clone
