@@ -22,10 +22,12 @@ static int int80(int nr, int a, int b, int c, int d, int e) {
   asm volatile("int $0x80" : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
   return r;
 }
+__attribute__((used)) int target;
 static int fast(int entry, int nr, int a, int b, int c, int d, int e) {
   int r;
-  asm volatile("push %%ebp; mov %7, %%ebp; call *%%ebp; pop %%ebp"
-    : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), "m"(entry) : "memory");
+  target = entry;
+  asm volatile("call *target"
+    : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
   return r;
 }
 static volatile int handled;
