@@ -281,7 +281,10 @@ export class Cpu implements Port {
   // What the generated code calls (Port).
 
   slow(record: number, low: number, high: number, info: number): number {
-    return this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
+    this.access.stack = (info & 0x200) !== 0;
+    const host = this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
+    this.access.stack = false;
+    return host;
   }
 
   commit(): void {
@@ -297,6 +300,7 @@ export class Cpu implements Port {
     h.record = record;
     h.action = Action.Continue;
     this.cache.running = record;
+    this.access.stack = false;
     run(h);
     if (h.action === Action.Continue && h.variant.row.row.options.ends) h.jump(h.nextRip);
     return h.action;

@@ -17,6 +17,8 @@ export class MemoryAccess {
   watchpoints: Watchpoints | undefined;
   /** Outside 64-bit mode linear addresses wrap at 4 GiB. */
   long = true;
+  /** The access under way is PUSH's or POP's: a non-canonical address is #SS. */
+  stack = false;
   private readonly memory: PhysicalMemory;
   private readonly tlb: Tlb;
   private readonly cache: CodeCache;
@@ -106,7 +108,8 @@ export class MemoryAccess {
   frame(record: number, low: number, high: number, access: Access): number {
     const sign = high >> 15;
     if (sign !== 0 && sign !== -1) {
-      const stack = record !== 0 && this.memory.bytes[record + Rec.segment] === Segment.SS;
+      const stack = this.stack || (record !== 0 && this.memory.bytes[record + Rec.segment] === Segment.SS);
+      this.stack = false;
       this.raise(record, stack ? Vector.SS : Vector.GP, 0);
     }
     const vpn = (high >>> 0) * 0x100000 + (low >>> 12);

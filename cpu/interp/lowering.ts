@@ -348,7 +348,7 @@ export class RecordOps implements Ops {
     const bytes = bits >> 3;
     const sp = this.register(4, 64) as I64;
     const top = this.let(i64.and(i64.sub(sp, bytes), this.get('stackMask') as I64));
-    const host = this.translate(this.stackAddress(top, bytes, true), bytes, true);
+    const host = this.translate(this.stackAddress(top, bytes, true), bytes, true, true);
     this.storeAt(bits, host, value);
     this.commit(host);
     this.setRegister(4, 64, i64.or(i64.and(sp, this.get('stackKeep') as I64), top));
@@ -359,7 +359,7 @@ export class RecordOps implements Ops {
     const sp = this.register(4, 64) as I64;
     const mask = this.get('stackMask') as I64;
     const top = this.let(i64.and(sp, mask));
-    const host = this.translate(this.stackAddress(top, bytes, false), bytes, false);
+    const host = this.translate(this.stackAddress(top, bytes, false), bytes, false, true);
     const value = this.let(loadAt(bits, host));
     return {
       value,
@@ -534,7 +534,7 @@ export class RecordOps implements Ops {
   }
 
   /** A linear address through the TLB; the miss goes to TypeScript, which gives a host address as well. */
-  private translate(address: I64, bytes: number, write: boolean): I32 {
+  private translate(address: I64, bytes: number, write: boolean, stack = false): I32 {
     const { w } = this;
     const tlb = write ? WRITE_TLB : READ_TLB;
     const entry = this.let(i32.and(i32.wrap(i64.shr_u(address, 8)), 0xfff0));
@@ -544,7 +544,7 @@ export class RecordOps implements Ops {
     w.raw(0x20, PTR);
     emitExpr(w, i32.wrap(address));
     emitExpr(w, i32.wrap(i64.shr_u(address, 32)));
-    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0)));
+    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0) | (stack ? 0x200 : 0)));
     this.callImport(Import.slow);
     w.u8(0x05);
     emitExpr(w, i32.add(i32.wrap(address), node('i32', Load.i32, [entry], tlb + 8)));

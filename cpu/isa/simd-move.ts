@@ -105,7 +105,13 @@ const maskedStore = (count: 8 | 16): Lower =>
   });
 const MASK32 = 0xffffffffn;
 
+/** One processor that runs everything in order: nothing is left to wait for. */
+const fence: Lower = () => {};
+
 export const simdMoveRows: readonly Row[] = [
+  op('lfence', 'NP 0F AE E8+r', '', fence),
+  op('mfence', 'NP 0F AE F0+r', '', fence),
+  op('sfence', 'NP 0F AE F8+r', '', fence),
   ...whole('movups', 'NP 0F 10', 'NP 0F 11', { align: 'never' }),
   ...whole('movupd', '66 0F 10', '66 0F 11', { align: 'never' }),
   ...whole('movaps', 'NP 0F 28', 'NP 0F 29', { align: 'always' }),
