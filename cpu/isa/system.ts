@@ -189,6 +189,13 @@ export const systemRows: readonly Row[] = [
   op('invlpg', '0F 01 /7', 'M', refused, { ends: true, addressOnly: true }),
   op('swapgs', '0F 01 F8', '', refused, { ends: true, mode: '64' }),
 
+  op('clflush', 'NP 0F AE /7', 'Mb', (c) => void c.read(0)),
+  op('clflushopt', '66 0F AE /7', 'Mb', (c) => void c.read(0)),
+  op('lfence', 'NP 0F AE E8+r', '', () => {}),
+  op('mfence', 'NP 0F AE F0+r', '', () => {}),
+  op('sfence', 'NP 0F AE F8+r', '', () => {}),
+  op('xsetbv', 'NP 0F 01 D1', '', refused, ends),
+
   // Privileged, or in need of an IOPL that Linux gives no one without iopl(2).
   ...['F4', 'FA', 'FB', '6C', '6D', '6E', '6F', 'EC', 'ED', 'EE', 'EF'].map((b) =>
     op('privileged', b, '', refused, ends),

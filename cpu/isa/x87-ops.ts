@@ -97,24 +97,22 @@ export function compareStack(fpu: X87, src: Real | number, quiet: boolean, pops:
   }
 }
 
-/** FCOMI and FUCOMI. @returns ZF, PF and CF at their RFLAGS positions, or -1: an unmasked exception left them alone */
+/** FCOMI and FUCOMI. @returns ZF, PF and CF at their RFLAGS positions; they change even if an exception is unmasked */
 export function compareFlags(fpu: X87, i: number, quiet: boolean, pop: boolean): number {
   const c1 = fpu.sw & SW_C1;
   const env = fpu.begin();
   if (fpu.empty(0) || fpu.empty(i)) {
-    if (!fpu.stackFault(false)) {
-      return -1;
+    if (fpu.stackFault(false)) {
+      popIf(fpu, pop);
     }
-    popIf(fpu, pop);
     return 0x45;
   }
   const r = compare(env, fpu.read(0), fpu.read(i), !quiet);
   const done = fpu.finish();
   fpu.sw |= c1;
-  if (!done) {
-    return -1;
+  if (done) {
+    popIf(fpu, pop);
   }
-  popIf(fpu, pop);
   return r === UNORDERED ? 0x45 : r === LESS ? 1 : r === EQUAL ? 0x40 : 0;
 }
 
@@ -164,14 +162,13 @@ export function loadRaw(fpu: X87, se: number, man: bigint): void {
 /** FLD ST(i). */
 export function loadRegister(fpu: X87, i: number): void {
   fpu.begin();
-  if (!fpu.empty(7)) {
-    fpu.room();
-    return;
-  }
   if (fpu.empty(i)) {
     if (fpu.stackFault(false)) {
       fpu.push(defaultNaN());
     }
+    return;
+  }
+  if (!fpu.room()) {
     return;
   }
   const se = fpu.signExponent(i);
@@ -200,12 +197,10 @@ export function free(fpu: X87, i: number): void {
   fpu.setEmpty(i);
 }
 
-/** FSTPNCE, D9 D8+i: FSTP that copies an empty register as such. */
+/** FSTPNCE, D9 D8+i: FSTP without a stack fault; an empty register is popped only. */
 export function storeRegisterUnchecked(fpu: X87, i: number): void {
   fpu.begin();
-  if (fpu.empty(0)) {
-    fpu.setEmpty(i);
-  } else {
+  if (!fpu.empty(0)) {
     fpu.writeRaw(i, fpu.signExponent(0), fpu.significand(0));
   }
   fpu.pop();

@@ -248,8 +248,9 @@ export function fpatan(env: FpEnv, y: Real, x: Real): Real {
   };
   if (d < -40 && !x.sign && y.man % x.man === 0n) {
     // Where the quotient is short the hardware does not see that the arc is a little less.
-    env.raise(FLAG_PE);
-    return round(env, F80, y.sign, y.man / x.man, y.exp - x.exp);
+    const r = round(env, F80, y.sign, y.man / x.man, y.exp - x.exp);
+    env.raise(topBit(r) < F80.emin ? FLAG_PE | FLAG_UE : FLAG_PE);
+    return r;
   }
   if (d < -90) {
     if (x.sign) {
