@@ -121,6 +121,7 @@ export class Vfs {
     if (below instanceof OverlayDirInode && below.lower !== undefined) {
       const { mode, nlink, uid, gid, atime, mtime, ctime } = below;
       Object.assign(dir, { mode, nlink, uid, gid, atime, mtime, ctime });
+      if (dir instanceof MemoryDirInode) dir.covered = below.lower;
     }
     this.root.mounts.set(name, dentry);
   }
