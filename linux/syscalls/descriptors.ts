@@ -168,7 +168,7 @@ export const sys_readahead = sys_fadvise64;
 // ---- sizes
 
 export function sys_ftruncate(task: Task, fd: number, length: number): number {
-  if (length < 0) return -EINVAL;
+  if (length < 0 || length >= 2 ** 63) return -EINVAL;
   const file = fdget(task, fd);
   if (file === undefined) return -EBADF;
   if (!file.inode.isReg() || !file.writable) return -EINVAL;
@@ -178,7 +178,7 @@ export function sys_ftruncate(task: Task, fd: number, length: number): number {
   return file.inode.truncate(length);
 }
 export function sys_truncate(task: Task, path: number, length: number): number {
-  if (length < 0) return -EINVAL;
+  if (length < 0 || length >= 2 ** 63) return -EINVAL;
   const dentry = user_path_at(task, F.AT_FDCWD, path);
   if (typeof dentry === 'number') return dentry;
   if (dentry.inode.isDir()) return -EISDIR;
