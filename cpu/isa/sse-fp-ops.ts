@@ -171,8 +171,9 @@ export function fused64(
 }
 
 /**
- * The approximations RCPPS and RSQRTPS. The architecture asks for a relative error up to 1.5 * 2^-12; the values here are
- * the exact ones rounded to 12 bits. Denormals count as zeros, tiny results become zeros, no flag is raised.
+ * RCPPS and RSQRTPS. The architecture leaves all but a relative error of 1.5 * 2^-12 open; these are the values of
+ * Intel's processors: the function at the middle of the interval that the top bits of the significand name, rounded to 12
+ * bits. Denormals count as zeros, tiny results become zeros, no flag is raised.
  */
 export function reciprocal(bits: number): number {
   const sign = bits & 0x80000000;
@@ -186,8 +187,8 @@ export function reciprocal(bits: number): number {
   if (e >= 253) {
     return sign >>> 0;
   }
-  const m = 1 + (bits & 0x7fffff) / 0x800000;
-  return approximation(sign, 1 / m, 127 - e);
+  const middle = 1 + (((bits >>> 12) & 0x7ff) + 0.5) / 0x800;
+  return approximation(sign, 1 / middle, 126 - e);
 }
 export function reciprocalSqrt(bits: number): number {
   const sign = bits & 0x80000000;
@@ -204,24 +205,15 @@ export function reciprocalSqrt(bits: number): number {
   if (e === 0xff) {
     return 0;
   }
-  const m = 1 + (bits & 0x7fffff) / 0x800000;
+  const middle = 1 + (((bits >>> 13) & 0x3ff) + 0.5) / 0x400;
+  // An even exponent field is an odd exponent: the root of twice the significand.
   const odd = (e & 1) === 0;
-  return approximation(0, 1 / Math.sqrt(odd ? 2 * m : m), odd ? -(e - 128) / 2 : -(e - 127) / 2);
+  return approximation(0, 1 / Math.sqrt(odd ? 2 * middle : middle), (odd ? 128 - e : 127 - e) / 2 - 1);
 }
-/** Packs `f * 2^exp` with `f` in (1/4, 1], 12 significant bits. */
+/** Packs `2 * f * 2^exp` with `f` in (1/2, 1), 12 bits after the point. */
 function approximation(sign: number, f: number, exp: number): number {
-  let x = f;
-  let e = exp;
-  while (x < 1) {
-    x *= 2;
-    e--;
-  }
-  let frac = Math.round((x - 1) * 4096);
-  if (frac === 4096) {
-    frac = 0;
-    e++;
-  }
-  return (sign | ((e + 127) << 23) | (frac << 11)) >>> 0;
+  const frac = Math.round((2 * f - 1) * 4096);
+  return (sign | ((exp + 127) << 23) | (frac << 11)) >>> 0;
 }
 
 /**
@@ -248,20 +240,21 @@ function step<T>(env: FpEnv, before: T[], f: () => T[]): T[] {
 }
 
 /**
- * DPPS on one lane: products chosen by imm[7:4], sums pairwise, stored where imm[3:0] says (SDM vol. 2, DPPS). The flags
- * are settled. Every element makes its own sums, whose order decides whose NaN it gets.
+ * DPPS and DPPD on the lanes of `count` elements: products chosen by imm[7:4], sums pairwise, stored where imm[3:0] says
+ * (SDM vol. 2, DPPS). The flags are settled. Every element makes its own sums, whose order decides whose NaN it gets.
  */
 export function dotProduct32(
   env: FpEnv,
   a: (i: number) => number,
   b: (i: number) => number,
   imm: number,
+  count: number,
 ): readonly number[] {
-  const lanes = [0, 1, 2, 3];
-  const products = step<number>(env, [], () => lanes.map((i) => (imm & (16 << i) ? MUL.f32(env, a(i), b(i)) : 0)));
-  const pairs = step(env, products, () => lanes.map((i) => ADD.f32(env, products[i ^ 1]!, products[i]!)));
-  const sums = step(env, pairs, () => lanes.map((i) => ADD.f32(env, pairs[i]!, pairs[i ^ 2]!)));
-  return lanes.map((i) => (imm & (1 << i) ? sums[i]! : 0));
+  const each = (f: (i: number) => number): number[] => Array.from({ length: count }, (_, i) => f(i));
+  const products = step<number>(env, [], () => each((i) => (imm & (16 << (i & 3)) ? MUL.f32(env, a(i), b(i)) : 0)));
+  const pairs = step(env, products, () => each((i) => ADD.f32(env, products[i ^ 1]!, products[i]!)));
+  const sums = step(env, pairs, () => each((i) => ADD.f32(env, pairs[i]!, pairs[i ^ 2]!)));
+  return each((i) => (imm & (1 << (i & 3)) ? sums[i]! : 0));
 }
 export function dotProduct64(
   env: FpEnv,

@@ -452,27 +452,26 @@ const dotProduct =
     const b = lanesOf(c, 2);
     const slow: Slow = (env, s) => {
       const control = s.u32(2, 0);
-      for (let lane = 0; lane < a.length; lane++) {
-        if (width === 32) {
-          const at = lane * 4;
-          dotProduct32(
-            env,
-            (i) => s.u32(0, at + i),
-            (i) => s.u32(1, at + i),
-            control,
-          ).forEach((v, i) => {
-            s.set32(at + i, v);
-          });
-        } else {
-          dotProduct64(
-            env,
-            (i) => s.u64(0, i),
-            (i) => s.u64(1, i),
-            control,
-          ).forEach((v, i) => {
-            s.set64(i, v);
-          });
-        }
+      if (width === 32) {
+        const count = 4 * a.length;
+        dotProduct32(
+          env,
+          (i) => s.u32(0, i),
+          (i) => s.u32(1, i),
+          control,
+          count,
+        ).forEach((v, i) => {
+          s.set32(i, v);
+        });
+      } else {
+        dotProduct64(
+          env,
+          (i) => s.u64(0, i),
+          (i) => s.u64(1, i),
+          control,
+        ).forEach((v, i) => {
+          s.set64(i, v);
+        });
       }
     };
     writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow, true).slice(0, a.length));
