@@ -124,7 +124,7 @@ export function compileRow(row: Row): CompiledRow {
     operands,
     sized:
       operands.some((o) => 'vz'.includes(o.size) && o.size !== '') ||
-      operands.some((o) => 'JA'.includes(o.place)) ||
+      operands.some((o) => 'JA'.includes(o.place) || (o.place === 'M' && o.size === '')) ||
       operands.length === 0,
     usesVvvv: /[HB]/.test(places),
     handlers: [],

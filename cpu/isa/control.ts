@@ -32,8 +32,16 @@ const call: Lower = (c) => {
   c.branch();
 };
 const callIndirect: Lower = (c) => {
-  const to = canonical(c, c.let(target(c.read(0))));
+  const to = c.let(target(c.read(0)));
+  const sp = c.let(c.register(4, 64));
   pushReturn(c);
+  if (c.size === 64) {
+    // The return address is stored all the same.
+    c.if(i64.ne(i64.shr_s(i64.shl(to, 16), 16), to), () => {
+      c.setRegister(4, 64, sp);
+      c.raise(Vector.GP);
+    });
+  }
   c.jump(to);
 };
 

@@ -41,8 +41,8 @@ function farPointer(h: HelperContext): { selector: number; rip: bigint } {
   const { size } = h;
   if (!h.isMemory(0)) return { selector: h.imm2 & 0xffff, rip: BigInt.asUintN(size, BigInt(h.imm)) };
   const at = h.address(0);
-  const selector = Number(h.load(16, at + BigInt(size / 8)));
-  return { selector, rip: h.load(size, at) };
+  const rip = h.load(size, at);
+  return { selector: Number(h.load(16, at + BigInt(size / 8))), rip };
 }
 
 /** A code segment or a call gate; Linux sets up no gates, so a gate cannot be met. */
@@ -81,8 +81,8 @@ function release(h: HelperContext, bytes: number): void {
 
 /** RETF stays at CPL 3; a lower RPL in the selector is #GP. */
 export const farReturn = helper((h) => {
-  const rip = stackItem(h, 0);
   const selector = Number(stackItem(h, 1) & 0xffffn);
+  const rip = stackItem(h, 0);
   if ((selector & 3) !== 3) h.raise(Vector.GP, selector & 0xfffc);
   checkTarget(h, selector, rip);
   const extra = h.variant.forms.length === 0 ? 0 : h.imm & 0xffff;
@@ -119,8 +119,8 @@ export const loadFarPointer = (s: number) =>
   helper((h) => {
     const { size } = h;
     const at = h.address(1);
-    const selector = Number(h.load(16, at + BigInt(size / 8)));
     const offset = h.load(size, at);
+    const selector = Number(h.load(16, at + BigInt(size / 8)));
     refuse(h, loadSegmentRegister(h.cpu, s, selector));
     h.write(0, offset);
     h.leave();

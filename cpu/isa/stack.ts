@@ -49,14 +49,12 @@ const pusha = helper((h) => {
 const popa = helper((h) => {
   const bytes = h.size / 8;
   const sp = h.register(4);
-  const values: bigint[] = [];
   for (let n = 0; n < 8; n++) {
-    values[7 - n] = h.load(h.size, h.stackAddress(stackOffset(h, sp + BigInt(bytes * n)), bytes, false));
+    // A fault leaves the registers that were popped before it, as on Intel's processors.
+    const value = h.load(h.size, h.stackAddress(stackOffset(h, sp + BigInt(bytes * n)), bytes, false));
+    if (n !== 3) h.setRegister(7 - n, h.size, value);
   }
   moveStack(h, sp + BigInt(8 * bytes));
-  values.forEach((v, n) => {
-    if (n !== 4) h.setRegister(n, h.size, v);
-  });
 });
 
 /** ENTER: frame pointers of `level` outer frames are copied. */

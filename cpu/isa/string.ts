@@ -1,5 +1,5 @@
 /** MOVS CMPS STOS LODS SCAS with and without REP; Intel SDM vol. 2, "REP". */
-import { Flag, setSubFlags, zero } from '../flags.ts';
+import { Flag, setSubFlags } from '../flags.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, type I64, type Int, i32, i64, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
@@ -63,17 +63,20 @@ const lods: Element = (c, bits, step) => {
 const compare = (c: Ops, bits: Width, a: Int, b: Int): void => {
   setSubFlags(c, bits, a, b, c.let<'i32' | 'i64'>(truncate(bits, word(bits).sub(a, b))) as Int);
 };
-const scas: Element = (c, bits, step) => {
+/** The two values that SCAS or CMPS compares. */
+type Pair = (c: Ops, bits: Width, step: I64) => readonly [Int, Int];
+
+const scas: Pair = (c, bits, step) => {
   const b = c.load(bits, destination(c));
-  compare(c, bits, c.register(RAX, bits), b);
   advance(c, RDI, step);
+  return [c.register(RAX, bits), b];
 };
-const cmps: Element = (c, bits, step) => {
+const cmps: Pair = (c, bits, step) => {
   const a = c.load(bits, source(c));
   const b = c.load(bits, destination(c));
-  compare(c, bits, a, b);
   advance(c, RSI, step);
   advance(c, RDI, step);
+  return [a, b];
 };
 
 const once =
@@ -83,22 +86,50 @@ const once =
     element(c, bits, stepOf(c, bits));
   };
 
+const left = (c: Ops): I64 => i64.and(c.register(RCX, 64) as I64, c.addressMask());
+
 /** All elements in one go: registers are right after each, so a fault leaves what a restart needs. */
 const repeated =
-  (element: Element, byte: boolean, until?: 'equal' | 'unequal'): Lower =>
+  (element: Element, byte: boolean): Lower =>
   (c) => {
     const bits = byte ? 8 : c.size;
-    const mask = c.addressMask();
-    const left = (): I64 => i64.and(c.register(RCX, 64) as I64, mask);
-    c.if(i64.ne(left(), 0), () => {
+    c.if(i64.ne(left(c), 0), () => {
       const step = stepOf(c, bits);
       c.loop((again) => {
         element(c, bits, step);
         advance(c, RCX, i64.const(-1));
-        const more = c.let(i64.ne(left(), 0));
-        if (until === undefined) again(more);
-        else again(i32.and(more, until === 'unequal' ? zero(c) : i32.eqz(zero(c))));
+        again(i64.ne(left(c), 0));
       });
+    });
+  };
+
+const compareOnce =
+  (pair: Pair, byte: boolean): Lower =>
+  (c) => {
+    const bits = byte ? 8 : c.size;
+    const [a, b] = pair(c, bits, stepOf(c, bits));
+    compare(c, bits, a, b);
+  };
+
+/** REPE and REPNE: a fault leaves the flags as they were before the first element (SDM vol. 2, REP). */
+const compareWhile =
+  (pair: Pair, byte: boolean, equal: boolean): Lower =>
+  (c) => {
+    const bits = byte ? 8 : c.size;
+    c.if(i64.ne(left(c), 0), () => {
+      const step = stepOf(c, bits);
+      const zero: Int = bits === 64 ? i64.const(0) : i32.const(0);
+      const first = c.variable<'i32' | 'i64'>(zero);
+      const second = c.variable<'i32' | 'i64'>(zero);
+      c.loop((again) => {
+        const [a, b] = pair(c, bits, step);
+        first.set(a);
+        second.set(b);
+        advance(c, RCX, i64.const(-1));
+        const w = word(bits);
+        again(i32.and(i64.ne(left(c), 0), equal ? w.eq(a, b) : w.ne(a, b)));
+      });
+      compare(c, bits, first.value as Int, second.value as Int);
     });
   };
 
@@ -224,11 +255,11 @@ function copying(name: string, opcode: number, element: Element, rep: (byte: boo
   });
 }
 
-function comparing(name: string, opcode: number, element: Element): Row[] {
+function comparing(name: string, opcode: number, pair: Pair): Row[] {
   return [true, false].flatMap((byte, n) => [
-    op(`repe ${name}`, `F3 ${hex(opcode + n)}`, '', repeated(element, byte, 'unequal'), string),
-    op(`repne ${name}`, `F2 ${hex(opcode + n)}`, '', repeated(element, byte, 'equal'), string),
-    op(name, hex(opcode + n), '', once(element, byte), string),
+    op(`repe ${name}`, `F3 ${hex(opcode + n)}`, '', compareWhile(pair, byte, true), string),
+    op(`repne ${name}`, `F2 ${hex(opcode + n)}`, '', compareWhile(pair, byte, false), string),
+    op(name, hex(opcode + n), '', compareOnce(pair, byte), string),
   ]);
 }
 
