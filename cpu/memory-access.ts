@@ -124,6 +124,7 @@ export class MemoryAccess {
 
   raise(record: number, vector: number, errorCode: number): never {
     const { fault } = this;
+    this.stack = false;
     fault.record = record;
     fault.vector = vector;
     fault.errorCode = errorCode;

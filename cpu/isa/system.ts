@@ -191,9 +191,6 @@ export const systemRows: readonly Row[] = [
 
   op('clflush', 'NP 0F AE /7', 'Mb', (c) => void c.read(0)),
   op('clflushopt', '66 0F AE /7', 'Mb', (c) => void c.read(0)),
-  op('lfence', 'NP 0F AE E8+r', '', () => {}),
-  op('mfence', 'NP 0F AE F0+r', '', () => {}),
-  op('sfence', 'NP 0F AE F8+r', '', () => {}),
   op('xsetbv', 'NP 0F 01 D1', '', refused, ends),
 
   // Privileged, or in need of an IOPL that Linux gives no one without iopl(2).
