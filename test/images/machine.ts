@@ -46,7 +46,6 @@ export function restoreSet(
     vdso: own === undefined ? vdsoShipped() : vdsoFromImage(own.vdso64, own.vdso32, own.vvarPages),
     vfs,
     log: pino({ level: 'silent' }),
-    ...(process.env['STRACE'] && { strace: (line: string) => process.stderr.write(`${line}\n`) }),
   });
   restore(kernel, images, options);
   return {
@@ -65,7 +64,7 @@ export function restoreSet(
       if (typeof file === 'number') {
         throw new Error(`${path}: errno ${-file}`);
       }
-      const bytes = file.inode.read(file, 0, file.inode.size);
+      const bytes = file.inode.read(file, 0, 1 << 20);
       return typeof bytes === 'number' ? '' : Buffer.from(bytes).toString();
     },
   };
