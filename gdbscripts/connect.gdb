@@ -38,4 +38,5 @@ eval "target remote 127.0.0.1:%d", $port
 python
 if _place is not None:
     gdb.execute("restorer-symbols")
+    RESTORED.update()
 end

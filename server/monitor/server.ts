@@ -1,4 +1,5 @@
 /** How the server behaves towards gdb: cs-switch symbols. */
+import { VDSO_PREFIX } from '../linux-target/files.ts';
 import type { MonitorCommand, MonitorContext } from './command.ts';
 
 const MODES = {
@@ -18,6 +19,16 @@ function csSwitch({ kernel }: MonitorContext, args: readonly string[]): string {
   return `at a change between 64- and 32-bit code during continue: ${now}: ${MODES[now]}\n`;
 }
 
+/** Lines that gdb can execute as they are. */
+function symbols({ symbols: blob, task }: MonitorContext): string {
+  const lines = blob ? [`add-symbol-file ${blob.path} -o 0x${blob.offset.toString(16)}`] : [];
+  const { vdso, vdsoImage } = task?.mm ?? {};
+  if (vdso !== undefined && vdsoImage) {
+    lines.push(`add-symbol-file target:${VDSO_PREFIX}${vdsoImage.kind} -o 0x${vdso.toString(16)}`);
+  }
+  return lines.length > 0 ? `${lines.join('\n')}\n` : 'nothing beyond the files that the process has mapped\n';
+}
+
 export const SERVER_COMMANDS: readonly MonitorCommand[] = [
   {
     name: 'cs-switch',
@@ -28,10 +39,7 @@ export const SERVER_COMMANDS: readonly MonitorCommand[] = [
   {
     name: 'symbols',
     usage: '',
-    help: "the gdb command that reads the restorer blob's symbols",
-    run: ({ symbols }) =>
-      symbols
-        ? `add-symbol-file ${symbols.path} -o 0x${symbols.offset.toString(16)}\n`
-        : 'no restorer blob in this process\n',
+    help: 'the gdb commands that read symbols of the restorer blob and of the mapped vDSO',
+    run: symbols,
   },
 ];

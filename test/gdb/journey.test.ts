@@ -10,6 +10,10 @@ type ImageSet = ReturnType<typeof unpackImageSet>;
 const NAME = 'counter32-static';
 const PROGRAM = `/srv/tasks/${NAME}/counter-m32s`;
 
+/** Goes on within the function up to its next call. */
+const TO_NEXT_CALL =
+  'python [gdb.execute("nexti", to_string=True) for _ in range(50) if "call" not in gdb.execute("x/i $pc", to_string=True)]';
+
 describe('gdb on a restored 32-bit task', function () {
   this.timeout(240_000);
   let set: ImageSet;
@@ -21,7 +25,7 @@ describe('gdb on a restored 32-bit task', function () {
     readFileSync(join(set.path, 'root', 'srv', 'tasks', NAME, 'out.txt'), 'utf8') +
     readFileSync(join(set.path, 'expected.txt'), 'utf8');
   /** What gdb prints from a marker `echo` on. */
-  const after = (text: string, marker: string): string => text.slice(text.indexOf(`<${marker}>`));
+  const fromMarker = (text: string, marker: string): string => text.slice(text.indexOf(`<${marker}>`));
 
   beforeEach(async function () {
     if (!haveGdb()) this.skip();
@@ -44,11 +48,11 @@ describe('gdb on a restored 32-bit task', function () {
         'info registers rip rsp',
         'show architecture',
       ]);
-      expect(text).to.match(/=> 0x[0-9a-f]+ <restorer_start>:/);
-      expect(text).to.include('restorer_start in section .text');
-      expect(text).to.include('= 0x33');
-      expect(text).to.match(/rip +0x[0-9a-f]+ +0x[0-9a-f]+ <restorer_start\+\d+>/);
-      expect(text).to.include('"i386:x86-64"');
+      expect(text, text).to.match(/=> 0x[0-9a-f]+ <restorer_start>:/);
+      expect(text, text).to.include('restorer_start in section .text');
+      expect(text, text).to.include('= 0x33');
+      expect(text, text).to.match(/rip +0x[0-9a-f]+ +0x[0-9a-f]+ <restorer_start\+\d+>/);
+      expect(text, text).to.include('"i386:x86-64"');
     });
 
     it('breakpoints of every kind, bt, finish, nexti over a call', async () => {
@@ -63,18 +67,21 @@ describe('gdb on a restored 32-bit task', function () {
         'info breakpoints',
         'continue',
         'delete',
-        'tbreak restorer_task',
-        'echo <nexti>\\n',
+        'tbreak restorer_read_pages',
+        'continue',
         'finish',
+        TO_NEXT_CALL,
+        'echo <nexti>\\n',
+        'x/i $pc',
         'nexti',
         'info symbol $pc',
       ]);
-      expect(text).to.match(/Breakpoint 1, 0x[0-9a-f]+ in restorer_unmap_old/);
-      expect(text).to.match(/#0 .*restorer_unmap_old.*\n#1 .*restorer_task/);
-      expect(text).to.match(/Run till exit.*\n(0x[0-9a-f]+ in restorer_task)/);
-      expect(text).to.match(/Temporary breakpoint 2, 0x[0-9a-f]+ in restorer_map_vdso/);
-      expect(text).to.match(/Breakpoint 3, 0x[0-9a-f]+ in restorer_map_memory/);
-      expect(after(text, 'nexti')).to.include('restorer_task');
+      expect(text, text).to.match(/Breakpoint 1, restorer_unmap_old \(/);
+      expect(text, text).to.match(/#0 +restorer_unmap_old .*\n#1 +0x[0-9a-f]{16} in restorer_task /);
+      expect(text, text).to.match(/\nrestorer_task \(task=0x[0-9a-f]+\) at restorer\.c/);
+      expect(text, text).to.match(/Temporary breakpoint 2, restorer_map_vdso \(/);
+      expect(text, text).to.match(/Breakpoint 3, restorer_map_memory \(/);
+      expect(fromMarker(text, 'nexti')).to.match(/call .*<restorer_\w+>[\s\S]*restorer_task \+ \d+ in section/);
     });
 
     it('info files, info auxv, info proc mappings, watch', async () => {
@@ -83,20 +90,22 @@ describe('gdb on a restored 32-bit task', function () {
         'info auxv',
         'info proc mappings',
         'info proc',
-        'watch *(long *)($rsp - 8)',
+        'watch *(long *)0x17ff8',
         'continue',
       ]);
-      expect(text).to.include(`target:${PROGRAM}', file type elf32-i386`);
-      expect(text).to.include('[vdso]');
-      expect(text).to.match(/process 16921/);
-      expect(text).to.match(/Hardware watchpoint 1/);
+      expect(text, text).to.include(`target:${PROGRAM}', file type elf32-i386`);
+      expect(text, text).to.include('[vdso]');
+      expect(text, text).to.match(/process 16921/);
+      expect(text, text).to.match(
+        /Hardware watchpoint 1: .*\n[\s\S]*Hardware watchpoint 1: [\s\S]*Old value = 0\nNew value = \d+/,
+      );
     });
 
     it('catches the system call that maps the vDSO', async () => {
       const text = await gdbOn(server, ['catch syscall arch_prctl', 'continue', 'p/x $rdi', 'continue', 'p $rax']);
-      expect(text).to.match(/call to syscall arch_prctl/);
-      expect(text).to.include('= 0x2002');
-      expect(text).to.match(/returned from syscall arch_prctl/);
+      expect(text, text).to.match(/call to syscall arch_prctl/);
+      expect(text, text).to.include('= 0x2002');
+      expect(text, text).to.match(/returned from syscall arch_prctl/);
     });
   });
 
@@ -113,18 +122,18 @@ describe('gdb on a restored 32-bit task', function () {
         'stepi',
         'bt 1',
       ]);
-      expect(text).to.match(/\[CS is 0x23: gdb follows as i386\]\n=> 0x[0-9a-f]{8} <restorer_compat.*>:/);
-      expect(text).to.include('= 0x23');
-      expect(text).to.include('"i386"');
-      expect(text).to.match(/eip +0x[0-9a-f]+ /);
-      expect(text).not.to.match(/rror|arning: .*tdesc/);
+      expect(text, text).to.match(/\[CS is 0x23: gdb follows as i386\]\n=> 0x[0-9a-f]{5,8} <restorer_compat>:/);
+      expect(text, text).to.include('= 0x23');
+      expect(text, text).to.include('"i386"');
+      expect(text, text).to.match(/eip +0x[0-9a-f]+ /);
+      expect(text, text).not.to.match(/rror|arning: .*tdesc/);
     });
 
     it('stops continue once in each direction', async () => {
       const text = await gdbOn(server, ['continue', 'p/x $cs', 'continue']);
-      expect(text).to.match(/Program stopped\.\n0x[0-9a-f]+ in restorer_compat/);
-      expect(text).to.include('[CS is 0x23: gdb follows as i386]');
-      expect(text).to.match(/exited normally/);
+      expect(text, text).to.match(/Program stopped\.\nrestorer_compat \(\) at/);
+      expect(text, text).to.include('[CS is 0x23: gdb follows as i386]');
+      expect(text, text).to.match(/exited normally/);
       expect(output()).to.equal(expected());
       expect(await server.ended).to.equal(0);
     });
@@ -135,23 +144,23 @@ describe('gdb on a restored 32-bit task', function () {
         ['continue', 'p/x $cs', 'unset tdesc filename', 'x/2i $pc', 'info registers eip', 'stepi', 'continue'],
         true,
       );
-      expect(text).to.include('Program stopped.');
-      expect(text).to.match(/eip +0x/);
-      expect(text).to.match(/exited normally/);
+      expect(text, text).to.include('Program stopped.');
+      expect(text, text).to.match(/eip +0x/);
+      expect(text, text).to.match(/exited normally/);
       expect(output()).to.equal(expected());
     });
 
     it('does nothing bad to whoever does not follow', async () => {
       const text = await gdbOn(server, ['continue', 'info registers rip cs', 'stepi', 'continue'], true);
-      expect(text).to.match(/rip +0x/);
-      expect(text).to.match(/cs +0x23/);
-      expect(text).to.match(/exited normally/);
+      expect(text, text).to.match(/rip +0x/);
+      expect(text, text).to.match(/cs +0x23/);
+      expect(text, text).to.match(/exited normally/);
     });
 
     it('can be silent', async () => {
       const text = await gdbOn(server, ['monitor cs-switch silent', 'continue']);
-      expect(text).not.to.include('Program stopped.');
-      expect(text).to.match(/exited normally/);
+      expect(text, text).not.to.include('Program stopped.');
+      expect(text, text).to.match(/exited normally/);
     });
 
     it('can look like an exec', async () => {
@@ -163,8 +172,8 @@ describe('gdb on a restored 32-bit task', function () {
         'x/i $pc',
         'continue',
       ]);
-      expect(text).to.include(`exec'd target:${PROGRAM}`.replace('target:', '')).and.to.include('= 0x23');
-      expect(text).to.match(/exited normally/);
+      expect(text, text).to.include(`exec'd target:${PROGRAM}`.replace('target:', '')).and.to.include('= 0x23');
+      expect(text, text).to.match(/exited normally/);
     });
   });
 
@@ -175,77 +184,94 @@ describe('gdb on a restored 32-bit task', function () {
       const text = await gdbOn(server, [
         ...ARRIVE,
         'bt',
-        'frame function main',
+        'frame 2',
         'p i',
         'p/x sum',
         'p last',
         'info locals',
         'info registers',
       ]);
-      expect(text).to.match(/#\d+ +0x[0-9a-f]{8} in main \(\) at .*counter\.c:\d+/);
-      expect(text).to.match(/\$1 = \d+/);
-      expect(text).to.match(/\$3 = \{s = \d+, ns = \d+\}/);
-      expect(text).to.match(/eip +0x[0-9a-f]+ +0x[0-9a-f]+ <(__)?(clock_)?nanosleep/);
+      expect(text, text).to.match(/#1 +0x[0-9a-f]{8} in nap_ms .*\n#2 +main \(\) at counter\.c:\d+/);
+      expect(text, text).to.match(/\$1 = 7\n\$2 = 0xb44ff9c5/);
+      expect(text, text).to.match(/\$3 = \{s = 3162, ns = \d+\}/);
+      expect(text, text).to.match(/eip +0x[0-9a-f]+ +0x[0-9a-f]+ <main\+\d+>/);
     });
 
-    it('finish, nexti over a call, stepi, x/i', async () => {
+    it('finish, nexti over a call, next over a line, stepi, x/i', async () => {
       const text = await gdbOn(server, [
         ...ARRIVE,
         'finish',
-        'echo <finished>\\n',
+        'echo <nexti>\\n',
         'tbreak dprintf',
         'continue',
         'finish',
-        'x/3i $pc',
+        TO_NEXT_CALL,
+        'x/i $pc',
+        'nexti',
+        'info symbol $pc',
         'stepi',
-        'tbreak clock_nanosleep',
+        'tbreak counter.c:19',
         'continue',
+        'echo <next>\\n',
+        'next',
+        'next',
+        'bt 1',
       ]);
-      expect(after(text, 'finished')).to.match(/Run till exit.*\n.*main \(\) at/);
+      expect(text, text).to.match(/\n0x[0-9a-f]{8} in nap_ms \(ms=100\) at/);
+      expect(fromMarker(text, 'nexti')).to.match(/breakpoint \d+, 0x[0-9a-f]{8} in dprintf \(\)/);
+      expect(fromMarker(text, 'nexti')).to.match(/call .*<\w+>[\s\S]*main \+ \d+ in section/);
+      expect(fromMarker(text, 'next')).to.match(/#0 .*main \(\) at counter\.c/);
     });
 
-    it('break with a condition, watch, tbreak, hbreak', async () => {
+    it('watch, hbreak, break with a condition', async () => {
       const text = await gdbOn(server, [
         ...ARRIVE,
-        'frame function main',
-        'watch sum',
+        'frame 2',
+        'watch -location v.ns',
         'continue',
+        'bt',
+        'continue',
+        'bt',
+        'delete',
+        'hbreak *nanosleep if $esp > 0x1000',
         'continue',
         'delete',
-        'hbreak nanosleep if $esp > 0x1000',
+        'break *dprintf if *(int *)($esp + 4) == 2',
         'continue',
-        'delete',
-        'break dprintf if fd == 2',
-        'continue',
-        'p fd',
+        'p *(int *)($esp + 4)',
       ]);
-      expect(text).to.match(/Hardware watchpoint \d+: sum[\s\S]*Old value = \d+\nNew value = \d+/);
-      expect(text).to.match(/Breakpoint \d+, .*nanosleep/);
+      expect(text, text).to.match(/Hardware watchpoint \d+: -location v\.ns\n\nOld value = \d+\nNew value = 0\n/);
+      expect(text, text).to.match(
+        /Old value = 0\nNew value = \d+\n[\s\S]*#0 .*__vdso_clock_gettime \(\)\n#1 .*main \(\) at/,
+      );
+      expect(text, text).to.match(/Breakpoint \d+, 0x[0-9a-f]{8} in nanosleep/);
+      expect(text, text).to.match(/Breakpoint \d+, 0x[0-9a-f]{8} in dprintf/);
+      expect(text, text).to.match(/\$1 = 2\n/);
     });
 
     it('calls functions', async () => {
       const text = await gdbOn(server, [...ARRIVE, 'p (int)getpid()', 'p $_siginfo.si_signo', 'continue']);
-      expect(text).to.include('$1 = 16921');
-      expect(text).to.match(/exited normally/);
+      expect(text, text).to.include('$1 = 16921');
+      expect(text, text).to.match(/exited normally/);
     });
 
     it('info proc mappings, info auxv, info files', async () => {
       const text = await gdbOn(server, [...ARRIVE, 'info proc mappings', 'info auxv', 'info files', 'monitor tasks']);
-      expect(text).to.include('[vdso]').and.to.include('[heap]').and.to.include('[stack]');
-      expect(text).to.match(/AT_ENTRY +Entry point of program +0x8049/);
-      expect(text).to.match(/0x08049[0-9a-f]+ - 0x[0-9a-f]+ is \.text/);
-      expect(text).to.match(/16921 .* 23 /);
+      expect(text, text).to.include('[vdso]').and.to.include('[heap]').and.to.include('[stack]');
+      expect(text, text).to.match(/AT_ENTRY +Entry point of program +0x8049/);
+      expect(text, text).to.match(/0x08049[0-9a-f]+ - 0x[0-9a-f]+ is \.text/);
+      expect(text, text).to.match(/16921 .* 23 /);
     });
   });
 
   it('detach and reconnect', async () => {
     await gdbOn(server, ['tbreak restorer_map_vdso', 'continue', 'detach']);
     const second = await gdbOn(server, ['info symbol $pc', 'continue', 'disconnect']);
-    expect(second).to.match(/restorer_map_vdso/);
-    expect(second).to.include('[CS is 0x23: gdb follows as i386]');
+    expect(second, second).to.match(/restorer_map_vdso/);
+    expect(second, second).to.include('[CS is 0x23: gdb follows as i386]');
     const third = await gdbOn(server, ['p/x $cs', 'x/i $pc', 'continue']);
-    expect(third).to.include('= 0x23');
-    expect(third).to.match(/exited normally/);
+    expect(third, third).to.include('= 0x23');
+    expect(third, third).to.match(/exited normally/);
     expect(output()).to.equal(expected());
   });
 });
