@@ -19,10 +19,11 @@ function emulated(args: readonly string[], input = ''): SpawnSyncReturns<string>
   });
 }
 
-function expectSame(args: readonly string[], input = ''): void {
+function expectSame(args: readonly string[], input = '', stable: (line: string) => boolean = () => true): void {
   const native = spawnSync(args[0]!, args.slice(1), { input, encoding: 'utf8' });
   const ours = emulated(args, input);
-  expect(ours.stdout, ours.stderr).to.equal(native.stdout);
+  const lines = (output: string): string => output.split('\n').filter(stable).join('\n');
+  expect(lines(ours.stdout), ours.stderr).to.equal(lines(native.stdout));
   expect(ours.status, ours.stderr).to.equal(native.status);
 }
 
@@ -51,7 +52,10 @@ describe('exec --run', () => {
       const script = 'for i in 1 2 3; do echo $((i * i)); done | sort -rn; echo done; exit 3';
       expectSame([busybox, 'sh', '-c', script]);
     });
-    it('ls -l', () => expectSame([busybox, 'ls', '-l', '/usr', '/']));
+    it('ls -l /', () => {
+      // Other processes of the host change the times and link counts of these meanwhile.
+      expectSame([busybox, 'ls', '-l', '/'], '', (line) => !/ (proc|sys|dev|run|tmp)$/.test(line));
+    });
     it('sha256sum', () => expectSame([busybox, 'sha256sum', busybox]));
     it('sort', () => expectSame([busybox, 'sort'], 'pear\napple\nfig\n'));
   });
