@@ -1,7 +1,7 @@
 /** Loading segment registers, and the checks of accesses through segments that are not flat; Intel SDM vol. 3, 5.3-5.8. */
 import type { Cpu } from './cpu.ts';
 import { Vector } from './exit.ts';
-import { Rec } from './interp/record.ts';
+import { RECORD_SIZE, Rec } from './interp/record.ts';
 import {
   Attribute,
   type Descriptor,
@@ -130,6 +130,9 @@ export function checkOperand(cpu: Cpu, record: number): void {
   const index = h.getBigUint64(h.getUint16(record + Rec.index, true), true);
   const sum = base + (index << BigInt(h.getUint8(record + Rec.scale))) + h.getBigInt64(record + Rec.disp, true);
   const offset = Number(sum & h.getBigUint64(record + Rec.mask, true));
-  const linear = checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset, info & 0xff, (info & 0x100) !== 0);
+  // A meaning in TypeScript is taken to write its first operand.
+  const { writes } = cpu.interpreter.variant(h.getUint16(record + RECORD_SIZE + Rec.handler, true));
+  const write = writes ?? (info & 0x100) !== 0;
+  const linear = checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset, info & 0xff, write);
   h.setBigUint64(State.ea, BigInt(linear), true);
 }

@@ -173,6 +173,7 @@ export class BlockBuilder {
   private segmentation(segment: number): number | undefined {
     if (segment === Segment.FS) return this.mode & Mode.PlainFs ? Pseudo.ea : Pseudo.eaChecked;
     if (segment === Segment.GS) return this.mode & Mode.PlainGs ? Pseudo.ea : Pseudo.eaChecked;
+    if (segment === Segment.CS && !(this.mode & Mode.Long)) return Pseudo.eaChecked; // not for writing
     return this.mode & Mode.Flat ? undefined : Pseudo.eaChecked;
   }
 

@@ -113,6 +113,7 @@ export class RecordOps implements Ops {
 
   /** Emits the whole handler. */
   build(): void {
+    this.variant.writes = false;
     this.variant.row.row.lower(this);
     if (this.touchesMmx) this.enterMmx();
     if (!this.ended) this.around.next(this.w, this.depth);
@@ -423,6 +424,7 @@ export class RecordOps implements Ops {
   }
 
   call(run: (h: HelperContext) => void): void {
+    delete this.variant.writes;
     emitExpr(this.w, i32.const(this.helperIndex(run)));
     this.w.raw(0x20, PTR);
     this.callImport(Import.helper);
@@ -445,8 +447,12 @@ export class RecordOps implements Ops {
 
   setEffectiveAddress(): void {
     const base = loadAt(64, this.field16(Rec.segmentBase)) as I64;
-    const wrap = this.get('ripMask') as I64;
-    this.set('ea', i64.and(i64.add(this.address(0), base), wrap));
+    const wrap = this.let(this.get('ripMask')) as I64;
+    const offset = this.address(0);
+    const size = i64.extend_u(i32.and(this.field32(Rec.imm), 0xff));
+    // A flat segment with a base still ends at 4 GiB.
+    this.if(i64.gt_u(i64.sub(i64.add(offset, size), 1), wrap), () => this.raise(Vector.GP));
+    this.set('ea', i64.and(i64.add(offset, base), wrap));
   }
 
   checkAddress(): void {
@@ -536,6 +542,7 @@ export class RecordOps implements Ops {
   /** A linear address through the TLB; the miss goes to TypeScript, which gives a host address as well. */
   private translate(address: I64, bytes: number, write: boolean, stack = false): I32 {
     const { w } = this;
+    if (write && !stack) this.variant.writes = true;
     const tlb = write ? WRITE_TLB : READ_TLB;
     const entry = this.let(i32.and(i32.wrap(i64.shr_u(address, 8)), 0xfff0));
     const tag: I64 = node('i64', Load.i64, [entry], tlb);

@@ -11,6 +11,8 @@ export interface Form {
 }
 
 export interface Variant {
+  /** Does the handler store to its memory operand? Known when it is built, and not for meanings in TypeScript. */
+  writes?: boolean;
   readonly row: CompiledRow;
   readonly size: 16 | 32 | 64;
   readonly lanes: 1 | 2;

@@ -19,7 +19,7 @@ function checkTarget(h: HelperContext, selector: number, rip: bigint): void {
   const d = findDescriptor(h.cpu, selector)!;
   if (d.attributes & Attribute.Long) {
     if (!isCanonical(rip)) h.raise(Vector.GP);
-  } else if (rip > BigInt(d.limit)) h.raise(Vector.GP);
+  } else if ((rip & 0xffffffffn) > BigInt(d.limit)) h.raise(Vector.GP);
 }
 
 /** Loads CS and goes on at `rip`; a change between 64-bit and compatibility mode is an Exit. */
@@ -32,7 +32,11 @@ function transfer(h: HelperContext, selector: number, rip: bigint): void {
   if (segments.long === wasLong) h.leave(rip);
   else {
     // What 32-bit code cannot see of the registers is kept; RSP and RIP are used with the width of the new mode.
-    h.exit({ kind: 'cs-switch', from, to }, rip);
+    if (segments.long) h.exit({ kind: 'cs-switch', from, to }, rip);
+    else {
+      h.setRegister(4, 32, h.register(4));
+      h.exit({ kind: 'cs-switch', from, to }, rip & 0xffffffffn);
+    }
   }
 }
 
@@ -71,7 +75,10 @@ export const farCall = helper((h) => {
 function stackItem(h: HelperContext, n: number): bigint {
   const bytes = h.size / 8;
   const offset = (h.register(4) + BigInt(n * bytes)) & h.get64('stackMask');
-  return h.load(h.size, h.stackAddress(offset, bytes, false));
+  h.cpu.access.stack = true;
+  const item = h.load(h.size, h.stackAddress(offset, bytes, false));
+  h.cpu.access.stack = false;
+  return item;
 }
 
 function release(h: HelperContext, bytes: number): void {
@@ -148,7 +155,9 @@ export const pushSegment = (s: number) =>
     const bytes = h.size / 8;
     const sp = h.register(4);
     const top = (sp - BigInt(bytes)) & h.get64('stackMask');
-    h.store(h.size, h.stackAddress(top, bytes, true), BigInt(h.cpu.segments.selector(s)));
+    // With 32 bits, processors of today store 16 and leave the other half of the slot.
+    h.cpu.access.stack = true;
+    h.store(h.size === 64 ? 64 : 16, h.stackAddress(top, bytes, true), BigInt(h.cpu.segments.selector(s)));
     h.setRegister(4, 64, (sp & h.get64('stackKeep')) | top);
   });
 

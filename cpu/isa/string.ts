@@ -88,11 +88,12 @@ const once =
 
 const left = (c: Ops): I64 => i64.and(c.register(RCX, 64) as I64, c.addressMask());
 
-/** All elements in one go: registers are right after each, so a fault leaves what a restart needs. */
+/** All elements in one go (a 32-bit count clears the upper half of RCX even when it is 0): registers are right after each, so a fault leaves what a restart needs. */
 const repeated =
   (element: Element, byte: boolean): Lower =>
   (c) => {
     const bits = byte ? 8 : c.size;
+    advance(c, RCX, i64.const(0));
     c.if(i64.ne(left(c), 0), () => {
       const step = stepOf(c, bits);
       c.loop((again) => {
@@ -116,6 +117,7 @@ const compareWhile =
   (pair: Pair, byte: boolean, equal: boolean): Lower =>
   (c) => {
     const bits = byte ? 8 : c.size;
+    advance(c, RCX, i64.const(0));
     c.if(i64.ne(left(c), 0), () => {
       const step = stepOf(c, bits);
       const zero: Int = bits === 64 ? i64.const(0) : i32.const(0);
@@ -194,6 +196,7 @@ const asCount = (left: bigint): number => (left > 0xffffffffn ? 0xffffffff : Num
 const repMovs = (byte: boolean) =>
   helper((h) => {
     const run = new Run(h, byte);
+    run.advance(0, [RSI, RDI]);
     const memory = h.cpu.memory.bytes;
     while (run.left > 0n) {
       const from = run.source();
@@ -221,6 +224,7 @@ function copyForward(memory: Uint8Array, from: number, to: number, size: number,
 const repStos = (byte: boolean) =>
   helper((h) => {
     const run = new Run(h, byte);
+    run.advance(0, [RDI]);
     const memory = h.cpu.memory.bytes;
     const pattern = memory.slice(State.gpr, State.gpr + run.bytes);
     const uniform = pattern.every((b) => b === pattern[0]);

@@ -26,7 +26,9 @@ export function compareOutcomes(expected: Outcome, got: Outcome, undefinedFlags:
   const mask = RFLAGS_MASK & ~(expected.vector >= 0 ? 0 : undefinedFlags);
   check('rflags', expected.rflags & mask, got.rflags & mask);
   for (let i = 0; i < 16; i++) check(GPR[i] ?? `r${i}`, expected.gpr[i]!, got.gpr[i]!);
-  for (let i = 0; i < 6; i++) check(SELECTORS[i]!, expected.selectors[i]!, got.selectors[i]!);
+  // The kernel's IRET into the oracle's handler turns the null selectors 1, 2 and 3 into 0.
+  const seen = (selector: number): number => (selector < 4 ? 0 : selector);
+  for (let i = 0; i < 6; i++) check(SELECTORS[i]!, seen(expected.selectors[i]!), seen(got.selectors[i]!));
   check('fs base', expected.fsBase, got.fsBase);
   check('gs base', expected.gsBase, got.gsBase);
   const bytes = (where: string, from: number, to: number): void => {
