@@ -47,6 +47,7 @@ export const noHostIo: HostIo = {
 /**
  * A descriptor of the host handed to the guest: a pipe's end or a terminal. Input comes by `deliver`, which the server
  * calls and journals; reads wait for it on the channel `tty`.
+ * Not modelled: raw mode; the guest's termios is kept and read back, the host's terminal stays as it is.
  */
 export class HostStreamInode extends Inode {
   readonly io: HostIo;

@@ -1,4 +1,5 @@
-import { EFBIG, EINVAL, ENOMEM, ENOSPC } from '../abi/errno.ts';
+import { EFBIG, EINVAL, ENOMEM, ENOSPC, EPERM } from '../abi/errno.ts';
+import { F_SEAL_GROW, F_SEAL_WRITE } from '../abi/fcntl.ts';
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
 import { AddressSpace } from './address-space.ts';
 import type { File } from './file.ts';
@@ -48,6 +49,9 @@ export class RegularInode extends Inode {
 
   override write(_file: File, pos: number, bytes: Uint8Array): number {
     if (bytes.length === 0) return 0;
+    const seals = this.seals ?? 0;
+    if ((seals & F_SEAL_WRITE) !== 0) return -EPERM;
+    if ((seals & F_SEAL_GROW) !== 0 && pos + bytes.length > this.size) return -EPERM;
     if (pos + bytes.length > MAX_LFS_FILESIZE) return -EFBIG;
     this.upper = true;
     this.unflushed = true;

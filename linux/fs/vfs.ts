@@ -71,6 +71,8 @@ export class Vfs {
   /** Bound sockets: abstract names in hex, and `ino:DEV:INO` of names in a directory. */
   readonly unixSockets = new Map<string, UnixSocketInode>();
   readonly random: RandomPool;
+  /** /dev/pts: the host's terminal is 0. */
+  readonly pts: MemoryDirInode;
   readonly streams = new Map<number, HostStreamInode>();
 
   constructor(options: VfsOptions) {
@@ -89,6 +91,7 @@ export class Vfs {
     const dev = devtmpfs(this.superBlock(6, TMPFS_MAGIC, 'devtmpfs', 2), this.random);
     dev.add('tty', new AbsentDeviceInode(dev.sb, 'char', 5, 0, 0o666));
     dev.add('console', new AbsentDeviceInode(dev.sb, 'char', 5, 1, 0o600));
+    this.pts = dev.lookup('pts') as MemoryDirInode;
     this.mount('dev', dev);
     this.mount('sys', sysfs(this.superBlock(0x13, SYSFS_MAGIC, 'sysfs', 1)));
   }
@@ -251,8 +254,8 @@ export class Vfs {
 
   /** What /dev/tty is: the host's terminal, if one of the standard streams is one. */
   private terminal(): Dentry | undefined {
-    for (const inode of this.streams.values()) if (inode.tty) return new Dentry('/dev/pts/0', undefined, inode);
-    return undefined;
+    const dentry = lookupPath(this.rootContext(), '/dev/pts/0');
+    return typeof dentry === 'number' ? undefined : dentry;
   }
 
   /**
@@ -264,8 +267,9 @@ export class Vfs {
     if (inode === undefined && this.io.isTty(hostFd)) inode = [...this.streams.values()].find((s) => s.tty);
     inode ??= new HostStreamInode(this.pipefs, this.io, hostFd);
     this.streams.set(hostFd, inode);
-    const name = inode.tty ? '/dev/pts/0' : `pipe:[${inode.ino}]`;
-    return alloc_file(new Dentry(name, undefined, inode), flags);
+    if (!inode.tty) return alloc_file(new Dentry(`pipe:[${inode.ino}]`, undefined, inode), flags);
+    this.pts.entries.set('0', inode);
+    return alloc_file(this.terminal()!, flags);
   }
 
   /** A file of the host, outside of the guest's root, that the guest may read: pages-N.img. */

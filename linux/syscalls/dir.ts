@@ -201,7 +201,9 @@ function chown(task: Task, dentry: Dentry, uid: number, gid: number): number {
   if (gid >>> 0 !== 0xffffffff) attr.gid = gid >>> 0;
   const changesOwner = attr.uid !== undefined && attr.uid !== inode.uid;
   if (!capable(task.cred, CAP_CHOWN)) {
-    const mine = task.cred.fsuid === inode.uid && (attr.gid === undefined || attr.gid === task.cred.fsgid);
+    const { fsuid, fsgid, groups } = task.cred;
+    const { gid: to = inode.gid } = attr;
+    const mine = fsuid === inode.uid && (to === inode.gid || to === fsgid || groups.includes(to));
     if (changesOwner || !mine) return -EPERM;
   }
   if (!inode.isDir() && (inode.mode & (S_ISUID | S_ISGID)) !== 0)
