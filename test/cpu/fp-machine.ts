@@ -46,8 +46,8 @@ export class FpMachine {
     return this.cpu.memory.frame(this.#data);
   }
 
-  /** Runs `code` instruction by instruction to its end or the first exit. */
-  run(code: Uint8Array): Exit {
+  /** Puts code in place and points RIP at it. */
+  load(code: Uint8Array): void {
     const text = Buffer.from(code).toString('hex');
     if (text !== this.#last) {
       this.#last = text;
@@ -55,11 +55,15 @@ export class FpMachine {
       this.cpu.memory.frame(this.#code).set(code);
       this.cpu.memory.noteWrite(this.#code);
     }
-    const { regs } = this;
-    regs.rip = BigInt(CODE);
+    this.regs.rip = BigInt(CODE);
+  }
+
+  /** Runs `code` instruction by instruction to its end or the first exit. */
+  run(code: Uint8Array): Exit {
+    this.load(code);
     for (;;) {
       const exit = this.cpu.step();
-      if (exit.kind !== 'budget' || regs.rip === BigInt(CODE + code.length)) return exit;
+      if (exit.kind !== 'budget' || this.regs.rip === BigInt(CODE + code.length)) return exit;
     }
   }
 }
