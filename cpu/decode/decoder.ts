@@ -155,7 +155,7 @@ export class Decoder {
       if (map === 0 || map > 3) return false;
       i.vex = true;
       i.vexL = v2 & 4 ? 1 : 0;
-      i.vvvv = (~v2 >> 3) & (long ? 15 : 7);
+      i.vvvv = (~v2 >> 3) & 15;
       i.prefix = v2 & 3;
       map += 4;
       b = this.u8();
@@ -178,10 +178,13 @@ export class Decoder {
     const { options } = found.row;
     const wide = i.w === 1 && !(i.vex && !long);
     if (long && options.osz === 'f64') i.size = 64;
-    else if (long && options.osz === 'd64') i.size = size16 ? 16 : 64;
+    else if (long && options.osz === 'd64') i.size = size16 && i.w === 0 ? 16 : 64;
     else if (wide) i.size = 64;
     else i.size = (long || code32) !== (size16 && found.prefix !== 1) ? 32 : 16;
-    if (!long) i.w = 0;
+    if (!long) {
+      i.w = 0;
+      i.vvvv &= 7;
+    }
     i.reg = ((i.modrm >> 3) & 7) | (i.rex & 4 ? 8 : 0);
     i.rm = (hasModrm ? i.modrm & 7 : b & 7) | (i.rex & 1 ? 8 : 0);
     if (hasModrm && i.modrm < 0xc0 && !noMemoryForm(found)) this.memory(i, long);

@@ -1,4 +1,4 @@
-/** MOV, MOVZX, MOVSX, MOVBE, XCHG, BSWAP, CMOVcc, SETcc, LEA, XLAT, CBW family, NOP; Intel SDM vol. 2. */
+/** MOV, MOVZX, MOVSX, XCHG, BSWAP, CMOVcc, SETcc, LEA, XLAT, CBW family, NOP; Intel SDM vol. 2. */
 import { condition } from '../flags.ts';
 import { type I32, type I64, type Int, i32, i64, select, signExtend, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
@@ -45,7 +45,6 @@ export function swapBytes(c: Ops, bits: number, v: Int): Int {
   const high = c.let(i32.wrap(i64.shr_u(v as I64, 32)));
   return i64.or(i64.shl(i64.extend_u(c.let(swap32(low))), 32), i64.extend_u(c.let(swap32(high))));
 }
-const movbe: Lower = (c) => c.write(0, swapBytes(c, c.bits(0), c.read(1)));
 /** BSWAP of 16 bits is undefined; processors give zero. */
 const bswap: Lower = (c) => c.write(0, c.size === 16 ? i32.const(0) : swapBytes(c, c.bits(0), c.read(0)));
 
@@ -105,10 +104,6 @@ export const movRows: readonly Row[] = [
   op('movsx', '0F BE /r', 'Gv Eb', movsx),
   op('movsx', '0F BF /r', 'Gv Ew', movsx),
   op('movsxd', '63 /r', 'Gv Ed', movsxd, { mode: '64' }),
-  op('movbe', 'NP 0F 38 F0 /r', 'Gv Mv', movbe),
-  op('movbe', '66 0F 38 F0 /r', 'Gw Mw', movbe),
-  op('movbe', 'NP 0F 38 F1 /r', 'Mv Gv', movbe),
-  op('movbe', '66 0F 38 F1 /r', 'Mw Gw', movbe),
   op('xchg', '86 /r', 'Eb Gb', xchg, { lock: true }),
   op('xchg', '87 /r', 'Ev Gv', xchg, { lock: true }),
   op('bswap', '0F C8+r', 'Zv', bswap),

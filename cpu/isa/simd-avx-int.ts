@@ -170,7 +170,7 @@ function chosen(c: Ops, mask: readonly V128[], bits: 32 | 64): I32[] {
   });
 }
 
-/** VPMASKMOV, VMASKMOV load: `Vx Hx M`; elements that are not chosen are not touched and read as 0. */
+/** VPMASKMOV, VMASKMOV load: `Vx Hx Mx`; elements that are not chosen are not touched and read as 0. */
 const maskedLoad =
   (bits: 32 | 64): Lower =>
   (c) => {
@@ -196,7 +196,7 @@ const maskedLoad =
     );
   };
 
-/** The store: `M Hx Vx`. */
+/** The store: `Mx Hx Vx`. */
 const maskedStore =
   (bits: 32 | 64): Lower =>
   (c) => {
@@ -219,8 +219,8 @@ const maskedStore =
 
 function maskedMove(name: string, w: 'W0' | 'W1', load: number, store: number, bits: 32 | 64): Row[] {
   return [
-    ...vex(name, `66.0F38.${w} ${hex2(load)} /r`, 'Vx Hx M', maskedLoad(bits)),
-    ...vex(name, `66.0F38.${w} ${hex2(store)} /r`, 'M Hx Vx', maskedStore(bits)),
+    ...vex(name, `66.0F38.${w} ${hex2(load)} /r`, 'Vx Hx Mx', maskedLoad(bits)),
+    ...vex(name, `66.0F38.${w} ${hex2(store)} /r`, 'Mx Hx Vx', maskedStore(bits)),
   ];
 }
 

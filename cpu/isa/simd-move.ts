@@ -87,7 +87,7 @@ const fromVector: Lower = (c) => {
 };
 const lowQuadCopy: Lower = (c) => c.writeVector(0, c.let(lowQuad(i64x2.extract(c.readVector(1), 0))));
 
-/** MASKMOVDQU, MASKMOVQ: the bytes whose mask is negative, at DS:rDI; every byte is checked before the first is stored. */
+/** MASKMOVDQU, MASKMOVQ: the bytes whose mask is negative, at DS:rDI; all is checked before the first byte is stored. */
 const maskedStore = (count: 8 | 16): Lower =>
   helper((h) => {
     const { view } = h;
@@ -96,12 +96,12 @@ const maskedStore = (count: 8 | 16): Lower =>
     const address = (i: number): bigint => ((h.register(7) + BigInt(i)) & (h.long ? h.addressMask : MASK32)) + base;
     const chosen: number[] = [];
     for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
-    for (const i of chosen) h.probe(address(i), 1);
+    // Whole halves are checked, the upper one first, whatever the mask says (the SDM leaves that to the implementation).
+    if (count === 8) h.set('fsw', h.get('fsw') & ~0x3800);
+    else h.probe(address(8), 8);
+    h.probe(address(0), 8);
     for (const i of chosen) h.store(8, address(i), BigInt(view.getUint8(h.slot(0) + i)));
-    if (count === 8) {
-      h.set('fsw', h.get('fsw') & ~0x3800);
-      h.set('ftw', 0xff);
-    }
+    if (count === 8) h.set('ftw', 0xff);
   });
 const MASK32 = 0xffffffffn;
 

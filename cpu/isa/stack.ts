@@ -65,18 +65,16 @@ const enter = helper((h) => {
   const bp = h.register(5);
   const slot = (n: number): bigint => h.stackAddress(stackOffset(h, sp - bytes * BigInt(n)), Number(bytes), true);
   const frame = sp - bytes;
-  const copied: bigint[] = [];
+  // A fault leaves what was stored before it, but no register has moved.
+  h.cpu.access.stack = true;
+  h.store(h.size, slot(1), bp);
   for (let n = 1; n < level; n++) {
-    copied.push(h.load(h.size, h.stackAddress(stackOffset(h, bp - bytes * BigInt(n)), Number(bytes), false)));
+    const outer = h.stackAddress(stackOffset(h, bp - bytes * BigInt(n)), Number(bytes), false);
+    h.store(h.size, slot(n + 1), h.load(h.size, outer));
   }
-  if (level > 0) copied.push(frame);
-  const items = [bp, ...copied];
-  for (let n = 1; n <= items.length; n++) h.probe(slot(n), Number(bytes));
-  const end = sp - bytes * BigInt(items.length) - BigInt(h.imm & 0xffff);
+  if (level > 0) h.store(h.size, slot(level + 1), frame);
+  const end = sp - bytes * BigInt(level + 1) - BigInt(h.imm & 0xffff);
   h.probe(h.stackAddress(stackOffset(h, end), 1, true), 1);
-  items.forEach((v, n) => {
-    h.store(h.size, slot(n + 1), v);
-  });
   h.setRegister(5, h.size, frame);
   moveStack(h, end);
 });

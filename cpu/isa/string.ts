@@ -72,8 +72,8 @@ const scas: Pair = (c, bits, step) => {
   return [c.register(RAX, bits), b];
 };
 const cmps: Pair = (c, bits, step) => {
+  const b = c.load(bits, destination(c)); // read first by Intel's processors
   const a = c.load(bits, source(c));
-  const b = c.load(bits, destination(c));
   advance(c, RSI, step);
   advance(c, RDI, step);
   return [a, b];

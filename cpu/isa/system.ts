@@ -120,6 +120,9 @@ const xlat: Lower = (c) => {
 const salc: Lower = (c) => c.setRegister(0, 8, i32.and(i32.sub(0, i32.and(statusWord(c), 1)), 0xff));
 
 const refused: Lower = (c) => c.raise(Vector.GP);
+/** CR0, CR2, CR3, CR4 and CR8 exist. */
+const controlRegister = (operand: number) =>
+  helper((h) => h.raise([0, 2, 3, 4, 8].includes(h.slot(operand)) ? Vector.GP : Vector.UD));
 const ends = { ends: true } as const;
 const only32 = { mode: '32' } as const;
 const segments: readonly [name: string, number][] = [
@@ -202,8 +205,8 @@ export const systemRows: readonly Row[] = [
   op('out', 'E6', 'Ib AL', refused, ends),
   op('out', 'E7', 'Ib EAX', refused, ends),
   ...['06', '08', '09', '30', '32', '33', '35', '07'].map((b) => op('privileged', `0F ${b}`, '', refused, ends)),
-  op('mov', '0F 20 /r', 'Rq Cq', refused, ends),
+  op('mov', '0F 20 /r', 'Rq Cq', controlRegister(1), ends),
   op('mov', '0F 21 /r', 'Rq Dq', refused, ends),
-  op('mov', '0F 22 /r', 'Cq Rq', refused, ends),
+  op('mov', '0F 22 /r', 'Cq Rq', controlRegister(0), ends),
   op('mov', '0F 23 /r', 'Dq Rq', refused, ends),
 ];
