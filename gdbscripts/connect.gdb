@@ -30,6 +30,10 @@ if _place is None:
 else:
     for _name in ("follow-cs.py", "vdso.py", "restorer.py"):
         gdb.execute("source " + os.path.join(_place, _name))
+    # The sources of the restorer blob, beside this directory.
+    _sources = os.path.normpath(os.path.join(_place, "..", "criu", "restorer"))
+    if os.path.isdir(_sources):
+        gdb.execute("directory " + _sources, to_string=True)
 end
 if $_isvoid($port)
   set $port = 1234
@@ -40,3 +44,4 @@ if _place is not None:
     gdb.execute("restorer-symbols")
     RESTORED.update()
 end
+frame

@@ -1,6 +1,6 @@
 /** `npm run demo`: gdb in batch mode through the whole journey of a 32-bit task, explained step by step. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundled, PROJECT, unpackBundled } from './bundled.ts';
@@ -13,7 +13,7 @@ interface Step {
 const STEPS: readonly Step[] = [
   {
     why: "The machine stands at the first instruction of CRIU's restorer blob: 64-bit code, CS 0x33, in a process that is still CRIU's own.",
-    commands: ['x/3i $pc', 'info symbol $pc', 'p/x $cs', 'info inferiors'],
+    commands: ['x/3i $pc', 'p/x $cs', 'info proc mappings'],
   },
   {
     why: 'The blob unmaps everything but itself, and asks for a 32-bit vDSO: arch_prctl(ARCH_MAP_VDSO_32, address), patch 0003 of the series.',
@@ -44,10 +44,21 @@ const STEPS: readonly Step[] = [
     commands: ['x/i $pc', 'backtrace', 'info proc mappings'],
   },
   {
-    why: 'It is an ordinary 32-bit program to gdb: variables, breakpoints, its output.',
-    commands: ['frame function main', 'info locals', 'tbreak nanosleep', 'continue', 'backtrace 3', 'p last'],
+    why: 'It is an ordinary 32-bit program to gdb: variables, watchpoints, breakpoints, calls of its functions.',
+    commands: [
+      'frame 4',
+      'p i',
+      'p/x sum',
+      'watch -location v.ns',
+      'continue',
+      'backtrace',
+      'delete',
+      'tbreak nanosleep',
+      'continue',
+      'p (int) getpid()',
+    ],
   },
-  { why: 'And it runs to its end.', commands: ['continue'] },
+  { why: 'And it runs to its end, as if nothing had happened.', commands: ['continue'] },
 ];
 
 /** A gdb script that shows each command before it runs it. */
@@ -96,7 +107,7 @@ async function main(): Promise<number> {
     const status = await new Promise<number>((resolve) => gdb.on('close', (code) => resolve(code ?? 1)));
     const out = join(image.upper, 'srv', 'tasks', 'counter32-static', 'out.txt');
     const expected = readFileSync(join(image.set, 'expected.txt'), 'utf8');
-    const text = readFileSync(out, 'utf8');
+    const text = existsSync(out) ? readFileSync(out, 'utf8') : '';
     process.stdout.write(`\n# What the program has written, before the dump and after the restore:\n${text}`);
     process.stdout.write(
       text.endsWith(expected)
