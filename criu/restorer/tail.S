@@ -9,23 +9,35 @@
 #define USER_DS 0x2b
 #define FUTEX_WAKE 1
 
+/* A label of its own in backtraces and disassembly. */
+	.macro LABEL name
+	.globl \name
+	.type \name, @function
+\name:
+	.endm
+	.macro END name
+	.size \name, . - \name
+	.endm
+
+	.cfi_sections .debug_frame
+
 	.section .text.entry, "ax"
 	.code64
-	.globl restorer_start
-	.type restorer_start, @function
 /* rdi = struct task_restore_args, rsp = top of the stack */
-restorer_start:
+LABEL restorer_start
+	.cfi_startproc
+	.cfi_undefined rip
 	xorl	%ebp, %ebp
 	andq	$-16, %rsp
 	call	restorer_task
 	hlt
-	.size restorer_start, . - restorer_start
+	.cfi_endproc
+END restorer_start
 
 	.text
-	.globl restorer_clone
-	.type restorer_clone, @function
 /* long restorer_clone(flags, stack_top, thread) */
-restorer_clone:
+LABEL restorer_clone
+	.cfi_startproc
 	movq	%rdx, %r9
 	xorl	%edx, %edx
 	xorl	%r10d, %r10d
@@ -35,11 +47,13 @@ restorer_clone:
 	testq	%rax, %rax
 	jz	1f
 	ret
+	.cfi_undefined rip
 1:	xorl	%ebp, %ebp
 	movq	%r9, %rdi
 	call	restorer_thread
 	hlt
-	.size restorer_clone, . - restorer_clone
+	.cfi_endproc
+END restorer_clone
 
 /*
  * A thread says that it needs the argument area no more; its leader waits for all to say so. From here on the stack is the room
@@ -61,10 +75,10 @@ restorer_clone:
 1:
 	.endm
 
-	.globl restorer_leave_native
-	.type restorer_leave_native, @function
 /* (task, sigframe, leader): rt_sigreturn takes the frame at rsp - 8 */
-restorer_leave_native:
+LABEL restorer_leave_native
+	.cfi_startproc
+	.cfi_undefined rip
 	THREAD_READY
 	leaq	8(%rsi), %rsp
 	testl	%edx, %edx
@@ -73,33 +87,39 @@ restorer_leave_native:
 	movq	TASK_RELEASE_START(%rdi), %rdi
 	movl	$NR_munmap, %eax
 	syscall
-	.globl restorer_native_sigreturn
-restorer_native_sigreturn:
+	.cfi_endproc
+END restorer_leave_native
+LABEL restorer_native_sigreturn
+	.cfi_startproc
+	.cfi_undefined rip
 	movl	$NR_rt_sigreturn, %eax
 	syscall
 	ud2
-	.size restorer_leave_native, . - restorer_leave_native
+	.cfi_endproc
+END restorer_native_sigreturn
 
-	.globl restorer_leave_compat
-	.type restorer_leave_compat, @function
 /* (task, sigframe, leader) */
-restorer_leave_compat:
+LABEL restorer_leave_compat
+	.cfi_startproc
+	.cfi_undefined rip
 	THREAD_READY
 	leaq	restorer_compat(%rip), %rax
 	pushq	$USER32_CS
 	pushq	%rax
 	movl	%esi, %ebp
-	.globl restorer_to_compat
+	.cfi_endproc
+END restorer_leave_compat
 /* The far return that loads CS with the 32-bit user code segment. */
-restorer_to_compat:
+LABEL restorer_to_compat
+	.cfi_startproc
+	.cfi_undefined rip
 	lretq
-	.size restorer_leave_compat, . - restorer_leave_compat
+	.cfi_endproc
+END restorer_to_compat
 
 	.code32
-	.globl restorer_compat
-	.type restorer_compat, @function
 /* edi = task, ebp = sigframe, edx = leader? A 64-bit task has null selectors in DS and ES, which 32-bit code cannot use. */
-restorer_compat:
+LABEL restorer_compat
 	movl	$USER_DS, %eax
 	movl	%eax, %ds
 	movl	%eax, %es
@@ -108,9 +128,9 @@ restorer_compat:
 	jz	restorer_compat_sigreturn
 	movl	TASK_SIGACTIONS(%edi), %ebp
 	jmp	2f
-	.globl restorer_compat_sigaction
+END restorer_compat
 /* The kernel marks a handler as a 32-bit one by the way that rt_sigaction came in: INT 0x80, from 32-bit code. */
-restorer_compat_sigaction:
+LABEL restorer_compat_sigaction
 	movl	COMPAT_SIGACTION_SIGNO(%ebp), %ebx
 	movl	%ebp, %ecx
 	xorl	%edx, %edx
@@ -120,18 +140,18 @@ restorer_compat_sigaction:
 	addl	$COMPAT_SIGACTION_SIZE, %ebp
 2:	decl	TASK_SIGACTION_COUNT(%edi)
 	jns	restorer_compat_sigaction
-	.globl restorer_compat_munmap
-restorer_compat_munmap:
+END restorer_compat_sigaction
+LABEL restorer_compat_munmap
 	movl	TASK_RELEASE_START(%edi), %ebx
 	movl	TASK_RELEASE_SIZE(%edi), %ecx
 	movl	$NR32_munmap, %eax
 	int	$0x80
-	.globl restorer_compat_sigreturn
+END restorer_compat_munmap
 /* rt_sigreturn takes the frame at esp - 4; what it loads is the task of the image */
-restorer_compat_sigreturn:
+LABEL restorer_compat_sigreturn
 	movl	$NR32_rt_sigreturn, %eax
 	int	$0x80
 	ud2
-	.size restorer_compat, . - restorer_compat
+END restorer_compat_sigreturn
 
 	.section .note.GNU-stack, "", @progbits
