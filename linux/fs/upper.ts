@@ -141,9 +141,11 @@ function syncDir(dir: OverlayDirInode, path: string, top: boolean): boolean {
     } else if (inode instanceof SymlinkInode && inode.upper) {
       ensure();
       writeSymlink(at, inode.target);
+      fs.lutimesSync(at, seconds(inode.atime), seconds(inode.mtime));
     }
   }
   if (present) markDeleted(dir, path);
+  if (dir.upper && !top) fs.utimesSync(path, seconds(dir.atime), seconds(dir.mtime));
   return present;
 }
 
