@@ -1,12 +1,34 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadBlob } from '../../criu/restore/blob.ts';
 import { restorerHeader, restorerStructs } from '../../criu/restorer/args.ts';
+import { haveGcc } from '../helpers/build.ts';
 
 const directory = join(import.meta.dirname, '..', '..', 'criu', 'restorer');
 
+/** The compiler that the committed blob was built with: another one may order its code otherwise. */
+const GCC = '12';
+
 describe('the restorer blob', () => {
+  it('is what its sources build', function () {
+    if (!haveGcc() || execFileSync('gcc', ['-dumpversion'], { encoding: 'utf8' }).trim().split('.')[0] !== GCC) {
+      process.stderr.write(`SKIPPED LOUDLY: gcc ${GCC} is not the host's\n`);
+      this.skip();
+    }
+    const out = mkdtempSync(join(tmpdir(), 'restorer-'));
+    try {
+      execFileSync('sh', [join(directory, 'build.sh'), out], { stdio: 'pipe' });
+      for (const name of ['restorer.elf', 'task-restore-args.h']) {
+        expect(readFileSync(join(out, name)).equals(readFileSync(join(directory, name))), name).to.equal(true);
+      }
+    } finally {
+      rmSync(out, { recursive: true });
+    }
+  });
+
   it('was built with the header that args.ts gives', () => {
     expect(readFileSync(join(directory, 'task-restore-args.h'), 'utf8')).to.equal(restorerHeader());
   });
