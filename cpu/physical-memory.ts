@@ -63,6 +63,11 @@ export class PhysicalMemory {
     return this.bytes.subarray(frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
   }
 
+  /** All frames that were ever handed out, in order. */
+  get touched(): Uint8Array {
+    return this.bytes.subarray(FRAMES, this.next * PAGE_SIZE);
+  }
+
   /** To be called by whoever writes a frame from TypeScript. */
   noteWrite(frame: number): void {
     if (this.code[frame]) this.observer?.dropFrame(frame);

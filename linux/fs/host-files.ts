@@ -54,7 +54,8 @@ export class HostFiles {
       size: Number(st.size),
       blksize: Number(st.blksize),
       blocks: Number(st.blocks),
-      atime: st.atimeNs,
+      // Unlike Linux: the host's access time depends on who read the file before, so the guest sees that of the last change.
+      atime: st.mtimeNs,
       mtime: st.mtimeNs,
       ctime: st.ctimeNs,
     };
