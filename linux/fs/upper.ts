@@ -110,14 +110,17 @@ const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
 
 /** Makes the host's upper directory the same as the machine's upper layer. */
 export function syncUpper(vfs: Vfs): void {
-  syncDir(vfs.rootDir, upperRoot(vfs), true);
+  syncDir(vfs.rootDir, upperRoot(vfs));
 }
 
 /** @returns whether the directory has anything in the upper layer */
-function syncDir(dir: OverlayDirInode, path: string, top: boolean): boolean {
+function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void): boolean {
+  const top = ensureParent === undefined;
   let present = top || isKind(path, 'isDirectory');
   const ensure = (): void => {
-    if (!present) ensureDir(path, dir);
+    if (present) return;
+    ensureParent?.();
+    ensureDir(path, dir);
     present = true;
   };
   if (dir.upper) {
@@ -129,8 +132,7 @@ function syncDir(dir: OverlayDirInode, path: string, top: boolean): boolean {
     names.add(name);
     const at = `${path}/${name}`;
     if (inode instanceof OverlayDirInode) {
-      if (!syncDir(inode, at, false)) continue;
-      ensure();
+      if (!syncDir(inode, at, ensure)) continue;
       const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
       if (replacesLower) fs.writeFileSync(`${at}/${OPAQUE_MARK}`, '', { mode: 0o600 });
     } else if (inode instanceof RegularInode) {

@@ -228,6 +228,20 @@ describe('Vfs', () => {
       boot(join(dir, 'upper'));
       expect(read('/etc/hosts')).to.equal('again');
     });
+    it('makes the directories on the way to a new one', () => {
+      boot(join(dir, 'upper'));
+      do_mkdirat(ctx(), vfs.root, '/d/e/new', 0o711);
+      do_symlinkat(ctx(), vfs.root, '/etc/link', 'hosts');
+      vfs.sync();
+      expect(fs.statSync(upper('d/e/new')).mode & 0o777).to.equal(0o711);
+      expect(fs.readlinkSync(upper('etc/link'))).to.equal('hosts');
+      boot(join(dir, 'upper'));
+      do_rmdir(ctx(), vfs.root, '/d/e/new');
+      do_unlinkat(ctx(), vfs.root, '/etc/link');
+      vfs.sync();
+      expect(fs.readdirSync(upper('d/e'))).to.deep.equal([]);
+      expect(fs.readdirSync(upper('etc'))).to.deep.equal([]);
+    });
     it('is not left through symbolic links that lie in it', () => {
       fs.symlinkSync(dir, upper('out'));
       boot(join(dir, 'upper'));
