@@ -66,6 +66,7 @@ class RestoredProgram(gdb.Command):
         # exec-file drops gdb's copy of the vector; symbol-file computes the place anew and looks for libraries.
         gdb.execute("exec-file " + name, to_string=True)
         gdb.execute("symbol-file " + name, to_string=True)
+        gdb.execute("sharedlibrary", to_string=True)
 
     def update(self):
         inferior = gdb.selected_inferior()

@@ -441,8 +441,19 @@ export class LinuxTarget implements Target {
   }
 
   libraries(pid: number): LibraryList | undefined {
-    const mm = this.leader(pid)?.mm;
-    return mm && readLibraries(mm, this.programBits(pid), this.auxv(pid));
+    const task = this.leader(pid);
+    const list = task && readLibraries(task.mm, this.programBits(pid), this.auxv(pid));
+    if (!list) return undefined;
+    // The vDSO is in the list by a name without a directory; gdb finds it on its own.
+    const files = list.libraries.filter((library) => library.name.includes('/'));
+    return { ...list, libraries: files.map((library) => ({ ...library, name: this.#libraryPath(task, library) })) };
+  }
+
+  /** The loader's name, or that of the mapping: an image's root may lack the symbolic link /lib. */
+  #libraryPath(task: Task, library: LibraryList['libraries'][number]): string {
+    const { vfs } = this.kernel;
+    if (typeof vfs.lookup(vfs.context(task), library.name) !== 'number') return library.name;
+    return task.mm.vmaAt(Number(library.dynamic))?.file?.path ?? library.name;
   }
 
   siginfo(thread: ThreadRef, bits: Bits): Uint8Array | undefined {

@@ -81,7 +81,8 @@ function libraries(session: Session, _annex: string, thread: ThreadRef): string 
   const hex = (value: bigint): string => `0x${value.toString(16)}`;
   if (!list) return '<library-list-svr4 version="1.0"/>';
   const lines = list.libraries.map(
-    (l) => `<library name="${xmlText(l.name)}" lm="${hex(l.lm)}" l_addr="${hex(l.base)}" l_ld="${hex(l.dynamic)}"/>`,
+    (l) =>
+      `<library name="${xmlText(l.name)}" lmid="0x0" lm="${hex(l.lm)}" l_addr="${hex(l.base)}" l_ld="${hex(l.dynamic)}"/>`,
   );
   return `<library-list-svr4 version="1.0" main-lm="${hex(list.mainLm)}">${lines.join('')}</library-list-svr4>`;
 }
