@@ -170,7 +170,9 @@ const throughCarry =
         const of = left
           ? i32.xor(out, bitAt(bits, r, bits - 1))
           : i32.xor(bitAt(bits, r, bits - 1), bitAt(bits, r, bits - 2));
-        setCarryOverflow(c, out, of);
+        // A count that is a multiple of the period (9 or 17) moves nothing and leaves the flags.
+        if (bits < 32) c.if(i32.rem_u(n, bits + 1), () => setCarryOverflow(c, out, of));
+        else setCarryOverflow(c, out, of);
       },
     };
   };

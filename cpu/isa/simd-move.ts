@@ -97,11 +97,13 @@ const maskedStore = (count: 8 | 16): Lower =>
     const chosen: number[] = [];
     for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
     // Whole halves are checked, the upper one first, whatever the mask says (the SDM leaves that to the implementation).
-    if (count === 8) h.set('fsw', h.get('fsw') & ~0x3800);
-    else h.probe(address(8), 8);
+    if (count === 8) {
+      h.set('fsw', h.get('fsw') & ~0x3800);
+      h.set('ftw', 0xff);
+    }
+    if (count === 16) h.probe(address(8), 8);
     h.probe(address(0), 8);
     for (const i of chosen) h.store(8, address(i), BigInt(view.getUint8(h.slot(0) + i)));
-    if (count === 8) h.set('ftw', 0xff);
   });
 const MASK32 = 0xffffffffn;
 

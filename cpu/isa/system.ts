@@ -74,6 +74,7 @@ const cmpxchg8b: Lower = (c) => {
 const cmpxchg16b = helper((h) => {
   const at = h.address(0);
   if (at & 15n) h.raise(Vector.GP);
+  h.probe(at, 16);
   const old = h.loadBytes(at, 16);
   const view = new DataView(old.buffer);
   const low = view.getBigUint64(0, true);
