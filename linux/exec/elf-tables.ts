@@ -1,7 +1,9 @@
+import { cpuid } from '../../cpu/cpuid.ts';
 import * as at from '../abi/auxv.ts';
 import { EFAULT } from '../abi/errno.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import { copy_to_user } from '../mm/uaccess.ts';
+import type { Task } from '../task/task.ts';
 import type { BinPrm } from './binprm.ts';
 import type { ArgPages } from './stack.ts';
 
@@ -13,8 +15,8 @@ export interface ElfAddresses {
   readonly entry: number;
 }
 
-/** boot_cpu_data.x86_capability[0], CPUID leaf 1 EDX: of a 64-bit CPU with SSE2. */
-const ELF_HWCAP = 0x078b_fbff;
+/** ELF_HWCAP, arch/x86/include/asm/elf.h: boot_cpu_data.x86_capability[0], which is CPUID leaf 1, EDX. */
+const hwcap = (task: Task): number => cpuid(task.kernel.cpu.vendor, 1, 0)[3] >>> 0;
 
 /** create_elf_tables(), fs/binfmt_elf.c: argc, argv, envp and the auxiliary vector. @returns the stack pointer */
 export function create_elf_tables(bprm: BinPrm, args: ArgPages, elf: ElfAddresses): number {
@@ -37,7 +39,7 @@ export function create_elf_tables(bprm: BinPrm, args: ArgPages, elf: ElfAddresse
       ? [[at.AT_SYSINFO, vdso + vsyscall] as [number, number]]
       : []),
     ...(vdso !== undefined ? [[at.AT_SYSINFO_EHDR, vdso] as [number, number]] : []),
-    [at.AT_HWCAP, ELF_HWCAP],
+    [at.AT_HWCAP, hwcap(task)],
     [at.AT_PAGESZ, PAGE_SIZE],
     [at.AT_CLKTCK, 100],
     [at.AT_PHDR, elf.phdr],
