@@ -2,6 +2,7 @@
 /** The command line; DESIGN of its options: `compat-gdbserver help COMMAND`. */
 import { Command, CommanderError } from 'commander';
 import { ImageError } from '../criu/image-error.ts';
+import { UpperError } from '../linux/fs/upper.ts';
 import { execCommand } from './commands/exec.ts';
 import { Failure } from './commands/failure.ts';
 import { patchesCommand } from './commands/patches.ts';
@@ -33,7 +34,7 @@ function statusOf(error: unknown): number {
     say(`${NAME}: ${error.message}`);
     return error.status;
   }
-  if (error instanceof ImageError) {
+  if (error instanceof ImageError || error instanceof UpperError) {
     say(`${NAME}: ${error.message}`);
     return 1;
   }

@@ -108,9 +108,17 @@ export function flushFile(vfs: Vfs, dentry: Dentry): void {
 
 const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
 
+/** The host refuses what has to go to `--upper`. */
+export class UpperError extends Error {}
+
 /** Makes the host's upper directory the same as the machine's upper layer. */
 export function syncUpper(vfs: Vfs): void {
-  syncDir(vfs.rootDir, upperRoot(vfs));
+  try {
+    syncDir(vfs.rootDir, upperRoot(vfs));
+  } catch (error) {
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    throw new UpperError(`--upper ${vfs.upper}: ${path === undefined ? message : `${path}: ${code}`}`);
+  }
 }
 
 /** @returns whether the directory has anything in the upper layer */

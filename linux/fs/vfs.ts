@@ -296,7 +296,7 @@ export class Vfs {
     }
   }
 
-  /** sync(2): everything changed goes to `--upper`, deletions too. */
+  /** sync(2): everything changed goes to `--upper`, deletions too. Throws `UpperError` when the host refuses. */
   sync(): void {
     if (this.upper !== undefined) syncUpper(this);
   }

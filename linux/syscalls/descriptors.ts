@@ -6,6 +6,7 @@ import { type File, get_file } from '../fs/file.ts';
 import { inode_permission, MAY_WRITE } from '../fs/inode.ts';
 import { FifoInode } from '../fs/pipe.ts';
 import { RegularInode } from '../fs/regular.ts';
+import { UpperError } from '../fs/upper.ts';
 import { copy_from_user, copy_to_user, get_user_u32, get_user_u64, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { do_readv, do_writev, loff, raiseSigpipe } from './file.ts';
@@ -152,7 +153,12 @@ export function sys_fsync(task: Task, fd: number): number {
   return file.inode.flush(file);
 }
 export function sys_sync(task: Task): number {
-  vfsOf(task).sync();
+  try {
+    vfsOf(task).sync();
+  } catch (error) {
+    if (!(error instanceof UpperError)) throw error;
+    task.kernel.log.warn(error.message);
+  }
   return 0;
 }
 export const sys_syncfs = (task: Task, fd: number): number => (fdget(task, fd) === undefined ? -EBADF : sys_sync(task));
