@@ -3,7 +3,7 @@
  * rounding to nearest, no DAZ or FTZ, everything masked, PE set before, operands that are no denormals, and a result
  * that neither overflows nor is tiny nor a NaN.
  */
-import { type F32, type F64, f32, f64, type I32, i32, i64, type V128 } from '../ir/expr.ts';
+import { type F32, type F64, f32, f64, type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { f32x4, f64x2, i32x4, i64x2, v128 } from '../ir/vector.ts';
 
@@ -13,6 +13,10 @@ const PLAIN = 0x1fa0;
 /** MXCSR asks for nothing unusual and PE is set. */
 export function plainMxcsr(c: Ops): I32 {
   return i32.eq(i32.and(c.get('mxcsr') as I32, PLAIN_FIELDS), PLAIN);
+}
+/** The same but for PE: good for exact results. */
+export function plainButPrecision(c: Ops): I32 {
+  return i32.eq(i32.and(c.get('mxcsr') as I32, PLAIN_FIELDS & ~0x20), PLAIN & ~0x20);
 }
 /** PE is masked and set: inexactness does not show. */
 export function precisionSticky(c: Ops): I32 {
@@ -87,3 +91,44 @@ export const packed32: VectorShape = {
   every: (mask) => i32x4.all_true(mask),
 };
 export const both = (...masks: V128[]): V128 => masks.reduce((a, b) => v128.and(a, b));
+
+/** Whether `r` is exactly the operation's result, given that it is its rounding and in the normal range. May say no wrongly. */
+export interface Exactness<T> {
+  readonly sum: (a: T, b: T, r: T) => I32;
+  readonly difference: (a: T, b: T, r: T) => I32;
+  readonly product: (a: T, b: T, r: T) => I32;
+  readonly quotient: (a: T, b: T, r: T) => I32;
+  readonly root: (a: T, b: T, r: T) => I32;
+}
+
+/** Knuth's two-sum: the rounding error of `r = a + b` is nothing. */
+function noError<T>(a: T, b: T, r: T, add: (x: T, y: T) => T, sub: (x: T, y: T) => T): T {
+  const part = sub(r, a);
+  return add(sub(a, sub(r, part)), sub(b, part));
+}
+/** Zero bits at the end of a significand. */
+const spare = (a: F64): I64 => i64.ctz(i64.or(i64.reinterpret(a), 1n << 52n));
+/** The product of two doubles fits a double: their significands have at most 53 bits together. */
+const shortProduct = (a: F64, b: F64): I32 => i64.ge_u(i64.add(spare(a), spare(b)), 53);
+
+export const exact64: Exactness<F64> = {
+  sum: (a, b, r) => isZero64(noError(a, b, r, f64.add, f64.sub)),
+  difference: (a, b, r) => isZero64(noError(a, f64.neg(b), r, f64.add, f64.sub)),
+  product: (a, b) => i32.or(shortProduct(a, b), i32.or(isZero64(a), isZero64(b))),
+  quotient: (a, b, r) => i32.or(isZero64(a), i32.and(shortProduct(r, b), f64.eq(f64.mul(r, b), a))),
+  root: (_a, b, r) => i32.or(isZero64(b), i32.and(shortProduct(r, r), f64.eq(f64.mul(r, r), b))),
+};
+/** Products of singles are exact as doubles. */
+export const exact32: Exactness<F32> = {
+  sum: (a, b, r) => isZero32(noError(a, b, r, f32.add, f32.sub)),
+  difference: (a, b, r) => isZero32(noError(a, f32.neg(b), r, f32.add, f32.sub)),
+  product: (a, b, r) => f64.eq(f64.mul(f64.promote(a), f64.promote(b)), f64.promote(r)),
+  quotient: (a, b, r) => f64.eq(f64.mul(f64.promote(r), f64.promote(b)), f64.promote(a)),
+  root: (_a, b, r) => f64.eq(f64.mul(f64.promote(r), f64.promote(r)), f64.promote(b)),
+};
+
+/** Sums and differences of all lanes are exact. */
+export function exactLanes(width: 32 | 64, negate: boolean, a: V128, b: V128, r: V128): V128 {
+  const shape = width === 32 ? f32x4 : f64x2;
+  return shape.eq(noError(a, negate ? shape.neg(b) : b, r, shape.add, shape.sub), v128.zero());
+}

@@ -6,7 +6,21 @@ import { f32x4, f64x2, i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
 import { unpack32, unpack64 } from '../softfloat/real.ts';
 import { type Lower, type Row, sse } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
-import { all, both, either, packed32, packed64, plainMxcsr, scalar32, scalar64 } from './sse-fp-fast.ts';
+import {
+  all,
+  both,
+  type Exactness,
+  either,
+  exact32,
+  exact64,
+  exactLanes,
+  packed32,
+  packed64,
+  plainButPrecision,
+  plainMxcsr,
+  scalar32,
+  scalar64,
+} from './sse-fp-fast.ts';
 import {
   ADD,
   type Arithmetic,
@@ -50,6 +64,7 @@ interface Operation {
   readonly scalar64: (a: F64, b: F64) => F64;
   readonly packed32: (a: V128, b: V128) => V128;
   readonly packed64: (a: V128, b: V128) => V128;
+  readonly exact: keyof Exactness<F64>;
   /** A result of zero or near it may be inexact: it counts only when the operands show that it is exact. */
   readonly tiny: 'exact' | 'either' | 'first';
 }
@@ -70,11 +85,18 @@ function packedOperation(c: Ops, o: Operation, width: Width, a: readonly V128[],
   const f = width === 32 ? o.packed32 : o.packed64;
   const r = a.map((x, lane) => c.let(f(x, b[lane]!)));
   const masks = r.map((x, lane) => resultMask(o, width, a[lane]!, b[lane]!, x));
-  c.if(
-    all(plainMxcsr(c), s.every(both(...masks))),
-    () => writeLanes(c, 0, r),
-    () => writeLanes(c, 0, slowly(c, [a, b], elements(width, perLane(width) * a.length, o.soft)).slice(0, a.length)),
-  );
+  const good = c.let(s.every(both(...masks)));
+  const slow = (): void =>
+    writeLanes(c, 0, slowly(c, [a, b], elements(width, perLane(width) * a.length, o.soft)).slice(0, a.length));
+  const fast = (): void => writeLanes(c, 0, r);
+  c.if(all(plainMxcsr(c), good), fast, () => {
+    if (o.exact !== 'sum' && o.exact !== 'difference') {
+      slow();
+      return;
+    }
+    const exact = r.map((x, lane) => exactLanes(width, o.exact === 'difference', a[lane]!, b[lane]!, x));
+    c.if(all(plainButPrecision(c), good, s.every(both(...exact))), fast, slow);
+  });
 }
 
 const packed =
@@ -119,30 +141,52 @@ const scalar =
   (c) => {
     const base = c.readVector(1);
     const source = c.readVector(2);
-    const [condition, fast] = scalarFast(c, o, width, base, source);
-    c.if(
-      condition,
-      () => c.writeVector(0, fast()),
+    scalarFast(
+      c,
+      o,
+      width,
+      base,
+      source,
+      (r) => c.writeVector(0, r),
       () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, o.soft))[0]!)),
     );
   };
 
-function scalarFast(c: Ops, o: Operation, width: Width, base: V128, source: V128): [I32, () => V128] {
+/** Writes the result the fast way where it is right, else `slow`. */
+function scalarFast(
+  c: Ops,
+  o: Operation,
+  width: Width,
+  base: V128,
+  source: V128,
+  write: (r: V128) => void,
+  slow: () => void,
+): void {
+  let good: I32;
+  let exact: I32;
+  let fast: () => void;
   if (width === 32) {
     const a = c.let(f32x4.extract(base, 0));
     const b = c.let(f32x4.extract(source, 0));
     const r = c.let(o.scalar32(a, b));
-    return [all(plainMxcsr(c), scalarMask(o, scalar32, a, b, r)), () => f32x4.replace(base, 0, r)];
+    good = c.let(scalarMask(o, scalar32, a, b, r));
+    exact = exact32[o.exact](a, b, r);
+    fast = () => write(f32x4.replace(base, 0, r));
+  } else {
+    const a = c.let(f64x2.extract(base, 0));
+    const b = c.let(f64x2.extract(source, 0));
+    const r = c.let(o.scalar64(a, b));
+    good = c.let(scalarMask(o, scalar64, a, b, r));
+    exact = exact64[o.exact](a, b, r);
+    fast = () => write(f64x2.replace(base, 0, r));
   }
-  const a = c.let(f64x2.extract(base, 0));
-  const b = c.let(f64x2.extract(source, 0));
-  const r = c.let(o.scalar64(a, b));
-  return [all(plainMxcsr(c), scalarMask(o, scalar64, a, b, r)), () => f64x2.replace(base, 0, r)];
+  c.if(all(plainMxcsr(c), good), fast, () => c.if(all(plainButPrecision(c), good, exact), fast, slow));
 }
 
 const OPERATIONS: readonly Operation[] = [
   {
     name: 'add',
+    exact: 'sum',
     opcode: '58',
     soft: ADD,
     scalar32: f32.add,
@@ -153,6 +197,7 @@ const OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'mul',
+    exact: 'product',
     opcode: '59',
     soft: MUL,
     scalar32: f32.mul,
@@ -163,6 +208,7 @@ const OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'sub',
+    exact: 'difference',
     opcode: '5C',
     soft: SUB,
     scalar32: f32.sub,
@@ -173,6 +219,7 @@ const OPERATIONS: readonly Operation[] = [
   },
   {
     name: 'div',
+    exact: 'quotient',
     opcode: '5E',
     soft: DIV,
     scalar32: f32.div,
@@ -216,6 +263,7 @@ const sqrtPacked =
   };
 const SQUARE_ROOT: Operation = {
   name: 'sqrt',
+  exact: 'root',
   opcode: '51',
   soft: SQRT,
   scalar32: (_a, b) => f32.sqrt(b),
@@ -229,10 +277,13 @@ const sqrtScalar =
   (c) => {
     const base = c.readVector(1);
     const source = c.readVector(2);
-    const [condition, fast] = scalarFast(c, SQUARE_ROOT, width, source, source);
-    c.if(
-      condition,
-      () => c.writeVector(0, mergeLow(width, base, fast())),
+    scalarFast(
+      c,
+      SQUARE_ROOT,
+      width,
+      source,
+      source,
+      (r) => c.writeVector(0, mergeLow(width, base, r)),
       () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, SQRT))[0]!)),
     );
   };
