@@ -29,7 +29,7 @@ export function runGuest(program: string, options: GuestOptions = {}): number {
   const task = startProgram(kernel, program, argv, [], { context: new CpuContext() });
   if (typeof task === 'number') throw new Error(`execve ${program}: ${task}`);
   if (options.failVvar) kernel.faults.failVvarOnce = true;
-  for (let rounds = 0; rounds < 100; rounds++) {
+  while (cpu.icount < 1_000_000_000) {
     const event = kernel.run({ action: () => 'run', budget: 10_000_000 });
     if (event.kind === 'done') break;
     if (event.kind === 'idle') throw new Error('the guest waits for ever');
