@@ -32,7 +32,7 @@ export class MemDeviceInode extends Inode {
   override seekable(): boolean {
     return true;
   }
-  /** mmap of /dev/zero gives anonymous memory; the memory room asks by `rdev`. */
+  /** mmap(2) of /dev/zero gives anonymous memory. */
   override mmapable(): boolean {
     return this.device === 'zero';
   }

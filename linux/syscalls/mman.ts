@@ -2,6 +2,7 @@
 import { EBADF, EINVAL } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_DENYWRITE, MAP_EXECUTABLE, MAP_HUGETLB, MLOCK_ONFAULT } from '../abi/mman.ts';
 import { PAGE_SIZE } from '../addr.ts';
+import { MemDeviceInode } from '../fs/char-devices.ts';
 import { do_madvise, do_mincore, do_mlock, do_mlockall, do_msync, do_munlock } from '../mm/madvise.ts';
 import { do_brk, do_mmap, do_munmap } from '../mm/mmap.ts';
 import { do_mprotect } from '../mm/mprotect.ts';
@@ -24,6 +25,9 @@ function mmap(task: Task, addr: number, len: number, prot: number, flags: number
   const file = task.files.get(fd);
   if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
   if ((flags & MAP_HUGETLB) !== 0) return -EINVAL;
+  // mmap_zero(), drivers/char/mem.c: as anonymous memory.
+  if (file.inode instanceof MemDeviceInode && file.inode.device === 'zero')
+    return do_mmap(task, addr, len, prot, kept, undefined, 0, (size) => shmem_zero_setup(task, size));
   return do_mmap(task, addr, len, prot, kept, file, offset);
 }
 const O_PATH = 0o10000000;

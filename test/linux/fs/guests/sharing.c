@@ -52,5 +52,6 @@ void mainx(ul*sp){(void)sp;
  f=op("src",0102,0600);for(int i=0;i<3000;i++)wr(f,"line of text\n",13);int g=op("dst",0102,0600);u[0]=5;u[1]=0;R(N(C4(40,g,f,u,20000),C4(239,g,f,u,20000)));P("off",u[0]);n=N(C5(17,g,buf,30,0,0),C5(180,g,buf,30,0,0));PS("dst",buf,n);
  C1(N(22,42),p);C3(N(8,19),f,0,0);R(C6(N(275,313),f,0,p[1],0,100,0));R(C4(N(276,315),p[0],p[1],10,0));n=rd(p[0],buf,200);P("spliced",n);
  R(C2(N(280,320),0,0)<0);struct{sl a,b,c,d;}tv={1000,5000,2000,6000};R(C4(N(280,320),-100,"src",&tv,0));R(N(C2(4,"src",u),C2(195,"src",u)));P("atime",u[N(18,16)]);P("mtime",u[N(22,18)]);P("nsec",u[N(24,19)]);
+ int zf=op("/dev/zero",2,0);a=(char*)MMAP(4096,3,1,zf,0);b=(char*)MMAP(4096,3,2,zf,0);P("zero",a[5]+b[5]);pid=fork_();if(pid==0){a[5]=7;b[5]=8;exit_(0);}wait_(&st);P("zero",a[5]*10+b[5]);
  exit_(5);
 }
