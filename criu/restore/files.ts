@@ -8,6 +8,7 @@ import type { Kernel } from '../../linux/kernel.ts';
 import type { FileEntry, ImageDir } from '../image-dir.ts';
 import { ImageError } from '../image-error.ts';
 import { fd_types } from '../proto/files.ts';
+import { RestoredMemfds } from './memfd.ts';
 
 const FD_CLOEXEC = 1;
 const O_CREATION = 0o100 | 0o200 | 0o1000;
@@ -20,11 +21,13 @@ export class RestoredFiles {
   private readonly offsets = new Map<number, number>();
   private readonly inherit: ReadonlyMap<string, number>;
   private readonly open = new Map<number, File>();
+  private readonly memfds: RestoredMemfds;
 
   constructor(kernel: Kernel, dir: ImageDir, inherit: ReadonlyMap<string, number>) {
     this.kernel = kernel;
     this.dir = dir;
     this.inherit = inherit;
+    this.memfds = new RestoredMemfds(kernel, dir);
     this.entries = dir.files();
     for (const { offset, message } of dir.entries('files.img')) {
       const { id } = message;
@@ -46,6 +49,9 @@ export class RestoredFiles {
   /** A file for a mapping or a program: opened anew, with these flags, its size checked. */
   openAnew(id: number, flags: number): File {
     const entry = this.entry(id);
+    if (entry.memfd !== undefined) {
+      return this.openMemfd(entry, entry.memfd.inode_id, flags);
+    }
     if (entry.reg === undefined) {
       return this.fail(id, `a ${typeName(entry)} is mapped or executed, expected a regular file`);
     }
@@ -95,6 +101,11 @@ export class RestoredFiles {
     if (entry.pipe !== undefined) {
       return this.openPipe(entry.id, entry.pipe.pipe_id);
     }
+    if (entry.memfd !== undefined) {
+      const file = this.openMemfd(entry, entry.memfd.inode_id, entry.memfd.flags);
+      file.pos = Number(entry.memfd.pos);
+      return file;
+    }
     if (entry.tty !== undefined && fd >= 0 && fd <= 2) {
       return this.kernel.vfs.hostStream(fd, entry.tty.flags);
     }
@@ -123,6 +134,10 @@ export class RestoredFiles {
       return this.fail(entry.id, `File ${name} has bad size ${file.inode.size} (expect ${reg.size})`);
     }
     return file;
+  }
+
+  private openMemfd(entry: FileEntry, inode: number, flags: number): File {
+    return this.memfds.open(inode, flags) ?? this.fail(entry.id, `memfd.img has no inode ${inode}`);
   }
 
   /** All ends of a pipe are made together; what was in it at the dump goes in again. */
