@@ -1,6 +1,6 @@
-/** The CPU: contexts, the run loop, blocks, breakpoints. */
+/** The CPU: contexts, the run loop, breakpoints and watchpoints. */
+import { Blocks } from './blocks.ts';
 
-import { BlockBuilder, type CodeSource } from './decode/block-builder.ts';
 import { type Block, CodeCache } from './decode/code-cache.ts';
 import { Decoder } from './decode/decoder.ts';
 import { buildTable, compileRow } from './decode/encoding.ts';
@@ -13,10 +13,10 @@ import { Pseudo } from './interp/pseudo.ts';
 import { Action, Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
 import { coldRows, commonRows } from './isa/all.ts';
 import { MemoryAccess } from './memory-access.ts';
-import { Access, type Mmu } from './mmu.ts';
+import type { Mmu } from './mmu.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { Registers } from './registers.ts';
-import { Mode, SegmentFile } from './segment.ts';
+import { SegmentFile } from './segment.ts';
 import { checkOperand, checkStack, loadSegmentRegister } from './segment-checks.ts';
 import { CONTEXT_SIZE, PAGE_SIZE, Segment, State } from './state.ts';
 import { Tlb } from './tlb.ts';
@@ -38,6 +38,8 @@ const DR6_SINGLE_STEP = 0x4000;
 /** The registers of one task. */
 export class CpuContext {
   readonly regs: Registers;
+  /** TF's trap is due, after an Exit at the same instruction. */
+  trapDue = false;
   /** Where the registers are while the context is not in the CPU. */
   readonly saved: Uint8Array;
 
@@ -74,7 +76,6 @@ export class Cpu implements Port {
   /** Instructions retired since boot. */
   icount = 0;
   tscOffset = 0;
-  interruptRequested = false;
   /** The next `run` does not stop at a breakpoint at its first instruction. */
   resumeOverBreakpoint = false;
   /** Set by a handler that ends the run. */
@@ -83,16 +84,13 @@ export class Cpu implements Port {
   private readonly data: DataView;
   private readonly tlb: Tlb;
   private readonly cache: CodeCache;
-  private readonly builder: BlockBuilder;
+  private readonly blocks: Blocks;
   private readonly helperContext: HelperContext;
   private readonly fault = new Fault();
   private readonly retry = new WatchRetry();
   private context: CpuContext;
   private mmu: Mmu | undefined;
-  private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
   private readonly watchpoints = new Map<Mmu, Watchpoints>();
-  /** The current block must be looked up as if there were no breakpoints. */
-  private ignoreBreakpoints = false;
   private codeBase = 0n;
   /** Budget given to the slice under way, to know the instruction count within it. */
   private slice = 0;
@@ -110,11 +108,9 @@ export class Cpu implements Port {
     const common = commonRows.map(compileRow);
     const all = [...common, ...coldRows.map(compileRow)];
     this.interpreter = new Interpreter(this.memory.wasm, common, this);
-    this.builder = new BlockBuilder(
-      new Decoder(buildTable(all, true), buildTable(all, false)),
-      this.interpreter,
-      buffer,
-    );
+    const decoder = new Decoder(buildTable(all, true), buildTable(all, false));
+    const { memory, tlb, cache, access, segments, interpreter } = this;
+    this.blocks = new Blocks(memory, tlb, cache, access, segments, decoder, interpreter);
     this.context = new CpuContext();
     this.moveIn(this.context);
   }
@@ -143,15 +139,16 @@ export class Cpu implements Port {
 
   flushTlb(): void {
     this.tlb.flush();
+    this.cache.leaveAfterRunning();
   }
 
   flushPage(vpn: number): void {
     this.tlb.flushPage(vpn);
+    if (this.blocks.runsOn(vpn)) this.cache.leaveAfterRunning();
   }
 
   dropSpace(mmu: Mmu): void {
-    for (const page of this.breakpoints.get(mmu)?.values() ?? []) this.dropBlocks(page);
-    this.breakpoints.delete(mmu);
+    this.blocks.dropSpace(mmu);
     this.watchpoints.delete(mmu);
     if (this.mmu === mmu) {
       this.mmu = undefined;
@@ -180,29 +177,11 @@ export class Cpu implements Port {
   // Breakpoints and watchpoints.
 
   addBreakpoint(mmu: Mmu, address: number): void {
-    const pages = this.breakpoints.get(mmu) ?? new Map<number, BreakpointPage>();
-    this.breakpoints.set(mmu, pages);
-    const vpn = Math.floor(address / PAGE_SIZE);
-    const page = pages.get(vpn) ?? { offsets: new Map<number, number>(), blocks: new Map<number, Block>() };
-    pages.set(vpn, page);
-    const offset = address - vpn * PAGE_SIZE;
-    page.offsets.set(offset, (page.offsets.get(offset) ?? 0) + 1);
-    this.dropBlocks(page);
-    this.tlb.flushJumps();
+    this.blocks.addBreakpoint(mmu, address);
   }
 
   removeBreakpoint(mmu: Mmu, address: number): void {
-    const pages = this.breakpoints.get(mmu);
-    const vpn = Math.floor(address / PAGE_SIZE);
-    const page = pages?.get(vpn);
-    if (!pages || !page) return;
-    const offset = address - vpn * PAGE_SIZE;
-    const left = (page.offsets.get(offset) ?? 0) - 1;
-    if (left > 0) page.offsets.set(offset, left);
-    else page.offsets.delete(offset);
-    this.dropBlocks(page);
-    if (page.offsets.size === 0) pages.delete(vpn);
-    this.tlb.flushJumps();
+    this.blocks.removeBreakpoint(mmu, address);
   }
 
   addWatchpoint(mmu: Mmu, address: number, length: number, kind: WatchKind): void {
@@ -228,6 +207,7 @@ export class Cpu implements Port {
     const over = this.resumeOverBreakpoint;
     this.resumeOverBreakpoint = false;
     this.prepare();
+    if (this.context.trapDue) return this.trap();
     if (over && left > 0) {
       const exit = this.single();
       if (exit.kind !== 'budget') return exit;
@@ -235,6 +215,7 @@ export class Cpu implements Port {
     }
     while (left > 0) {
       if (this.singleStepping) {
+        if (this.blocks.hasBreakpoint(this.linearRip)) return { kind: 'breakpoint', address: this.linearRip };
         const exit = this.single();
         if (exit.kind !== 'budget') return exit;
         left--;
@@ -275,7 +256,7 @@ export class Cpu implements Port {
   step(): Exit {
     this.resumeOverBreakpoint = false;
     this.prepare();
-    return this.single();
+    return this.context.trapDue ? this.trap() : this.single();
   }
 
   // What the generated code calls (Port).
@@ -316,11 +297,7 @@ export class Cpu implements Port {
 
   resolve(link: number): number {
     if (this.data.getInt32(State.budget, true) <= 0) return 0;
-    const { generation } = this.cache;
-    const block = this.lookUp();
-    const linkable = link !== 0 && block.frame2 < 0 && generation === this.cache.generation;
-    if (linkable && this.staysOnPage()) this.data.setUint32(link, block.start, true);
-    return block.start;
+    return this.blocks.follow(link).start;
   }
 
   /** Instructions retired before the one of `record`, for RDTSC. */
@@ -336,14 +313,6 @@ export class Cpu implements Port {
     this.memory.bytes.set(context.saved, 0);
     context.regs.rebind(this.data);
     this.segmentsChanged();
-  }
-
-  /** The block at RIP lies on the page of the running one: a link between them holds as long as they do. */
-  private staysOnPage(): boolean {
-    const { data } = this;
-    if (!(data.getUint32(State.mode, true) & Mode.Flat)) return false;
-    const samePage = (data.getUint32(State.rip, true) ^ data.getUint32(State.blockRip, true)) >>> 12 === 0;
-    return samePage && data.getUint32(State.rip + 4, true) === data.getUint32(State.blockRip + 4, true);
   }
 
   private get singleStepping(): boolean {
@@ -380,7 +349,7 @@ export class Cpu implements Port {
     this.fault.record = 0;
     this.retry.record = 0;
     try {
-      return this.interpreter.run(this.lookUp().start);
+      return this.interpreter.run(this.blocks.lookUp().start);
     } catch (e) {
       if (e === this.fault) {
         this.unwind(this.fault.record);
@@ -395,7 +364,7 @@ export class Cpu implements Port {
       this.icount += this.slice - this.data.getInt32(State.budget, true);
       this.slice = 0;
       this.data.setInt32(State.budget, 0, true);
-      this.cache.running = 0;
+      this.cache.stopped();
     }
   }
 
@@ -417,20 +386,24 @@ export class Cpu implements Port {
       watch.recording = true;
       watch.hit = undefined;
     }
-    this.ignoreBreakpoints = true;
+    this.blocks.ignoreBreakpoints = true;
     let exit: Exit | undefined;
     try {
       exit = this.partial(1);
     } finally {
-      this.ignoreBreakpoints = false;
+      this.blocks.ignoreBreakpoints = false;
       if (watch) watch.recording = false;
     }
+    if (exit && exit.kind !== 'cs-switch') return exit;
+    this.context.trapDue = trap;
     if (exit) return exit;
     if (watch?.hit) return { kind: 'watchpoint', ...watch.hit };
-    if (trap) {
-      return { kind: 'exception', vector: Vector.DB, errorCode: 0, address: 0n, dr6: DR6_SINGLE_STEP };
-    }
-    return { kind: 'budget' };
+    return trap ? this.trap() : { kind: 'budget' };
+  }
+
+  private trap(): Exit {
+    this.context.trapDue = false;
+    return { kind: 'exception', vector: Vector.DB, errorCode: 0, address: 0n, dr6: DR6_SINGLE_STEP };
   }
 
   /** Runs the first `n` instructions of the block at RIP (fewer when it leaves early); undefined when they completed. */
@@ -438,7 +411,7 @@ export class Cpu implements Port {
     let block: Block;
     try {
       this.fault.record = 0;
-      block = this.lookUp();
+      block = this.blocks.lookUp();
     } catch (e) {
       if (e === this.fault) return this.exception();
       throw e;
@@ -473,69 +446,6 @@ export class Cpu implements Port {
     throw new Error('a block without its instructions');
   }
 
-  /** The block at RIP, decoded if it is not known; faults as the fetch does. */
-  private lookUp(): Block {
-    const { data } = this;
-    const mode = data.getUint32(State.mode, true);
-    let low = data.getInt32(State.rip, true);
-    let high = data.getInt32(State.rip + 4, true);
-    if (!(mode & Mode.Long)) {
-      if (low >>> 0 > this.segments.limit(Segment.CS)) this.access.raise(0, Vector.GP, 0);
-      low = (low + Number(this.segments.base(Segment.CS))) | 0;
-      high = 0;
-    }
-    const frame = this.access.frame(0, low, high, Access.Fetch);
-    const vpn = (high >>> 0) * 0x100000 + (low >>> 12);
-    const page = this.ignoreBreakpoints ? undefined : this.breakpoints.get(this.mmu!)?.get(vpn);
-    const map = page?.blocks ?? this.cache.blocks;
-    const offset = low & 0xfff;
-    const key = CodeCache.key(frame, offset, mode);
-    const block = map.get(key) ?? this.buildBlock(frame, low, high, mode, map, page);
-    if (!this.ignoreBreakpoints) {
-      const ripLow = data.getInt32(State.rip, true);
-      this.tlb.cacheJump(ripLow, data.getInt32(State.rip + 4, true), mode << 24, block.start);
-    }
-    return block;
-  }
-
-  private buildBlock(
-    frame: number,
-    low: number,
-    high: number,
-    mode: number,
-    map: Map<number, Block>,
-    page: BreakpointPage | undefined,
-  ): Block {
-    if (this.cache.nearlyFull) {
-      this.cache.reset();
-      for (const pages of this.breakpoints.values()) for (const p of pages.values()) p.blocks.clear();
-      this.tlb.flushJumps();
-    }
-    const offset = low & 0xfff;
-    const source: CodeSource = {
-      bytes: this.memory.bytes,
-      at: frame * PAGE_SIZE + offset,
-      nextFrame: () => {
-        const nextLow = ((low & ~0xfff) + PAGE_SIZE) | 0;
-        const nextHigh = nextLow === 0 && mode & Mode.Long ? high + 1 : high;
-        return this.access.frame(0, nextLow, nextHigh, Access.Fetch);
-      },
-      isBreakpoint: (at) => page !== undefined && page.offsets.has(offset + at),
-    };
-    const start = this.cache.next;
-    const built = this.builder.build(source, mode, start);
-    const block: Block = { start, ...built, frame, key: CodeCache.key(frame, offset, mode), map };
-    this.tlb.protect(frame);
-    if (built.frame2 >= 0) this.tlb.protect(built.frame2);
-    this.cache.add(block);
-    return block;
-  }
-
-  private dropBlocks(page: BreakpointPage): void {
-    for (const b of [...page.blocks.values()]) this.cache.drop(b);
-    page.blocks.clear();
-  }
-
   private watchesChanged(mmu: Mmu): void {
     if (this.mmu !== mmu) return;
     this.access.watchpoints = this.watchpoints.get(mmu);
@@ -546,10 +456,3 @@ export class Cpu implements Port {
 /** What `execute` says besides the Outcomes of the generated code. */
 const RAISED = 100;
 const WATCHED = 101;
-
-/** A page with breakpoints has blocks of its own, which end before them. */
-interface BreakpointPage {
-  /** How many breakpoints stand at an offset. */
-  readonly offsets: Map<number, number>;
-  readonly blocks: Map<number, Block>;
-}

@@ -28,6 +28,9 @@ export class CodeCache implements CodeObserver {
   private readonly memory: PhysicalMemory;
   /** The record under execution, as far as known: its block may be the one that is dropped. */
   running = 0;
+  /** A record that for the time being says `leave`, and its own handler. */
+  private patched = 0;
+  private patchedHandler = 0;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;
@@ -75,6 +78,33 @@ export class CodeCache implements CodeObserver {
     this.byFrame.clear();
     this.blocks.clear();
     this.next = RECORDS;
+  }
+
+  /** From now on a block leads to another without being looked up. */
+  link(at: number, to: Block): void {
+    this.data.setUint32(at, to.start, true);
+  }
+
+  /** What the running block's page maps to has changed: after the running instruction, blocks are looked up again. */
+  leaveAfterRunning(): void {
+    if (this.running === 0 || this.patched !== 0) return;
+    const remaining = this.data.getUint16(this.running + Rec.remaining, true);
+    let r = this.running;
+    while (this.data.getUint16(r + Rec.remaining, true) === remaining) r += RECORD_SIZE;
+    // The last instruction, when it leaves the block by itself, has no store to the code's own page.
+    const handler = this.data.getUint16(r + Rec.handler, true);
+    if (remaining === 1 && handler !== Pseudo.fallThrough) return;
+    this.patched = r;
+    this.patchedHandler = handler;
+    this.data.setUint16(r + Rec.handler, Pseudo.leave, true);
+  }
+
+  /** The interpreter has returned. */
+  stopped(): void {
+    this.running = 0;
+    if (this.patched === 0) return;
+    this.data.setUint16(this.patched + Rec.handler, this.patchedHandler, true);
+    this.patched = 0;
   }
 
   /** The running block is stale: the instruction after the running one must not come from it. */

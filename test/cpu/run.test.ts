@@ -195,6 +195,58 @@ describe('cpu: the run loop', () => {
     expect(m.cpu.regs.gsBase).to.equal(0x20010n);
   });
 
+  it('looks the second page of an instruction up each time', () => {
+    const first = m.mapPage(0x60000);
+    m.mapPage(0x61000);
+    void first;
+    m.write(0x60ffd, [0xb8, 1, 0, 0, 0, 0x0f, 0x0b]);
+    m.cpu.regs.rip = 0x60ffdn;
+    m.cpu.run(10);
+    expect(m.cpu.regs.rax).to.equal(1n);
+    m.mapPage(0x61000);
+    m.write(0x61000, [2, 0, 0x0f, 0x0b]);
+    m.cpu.flushPage(0x61);
+    m.cpu.regs.rip = 0x60ffdn;
+    m.cpu.run(10);
+    expect(m.cpu.regs.rax).to.equal(0x020001n);
+  });
+
+  it('goes on in the new frame when a store to the running page replaces it', () => {
+    // mov byte [rip+1], 7; jmp +0; mov eax, 1; ud2: the store makes the page another frame, as copy-on-write does.
+    m.load('c6050300000007 eb00 b801000000 0f0b');
+    const vpn = CODE / 4096;
+    const old = m.map.pages.get(vpn)!;
+    m.map.pages.set(vpn, { frame: old.frame, perms: PERM_R | PERM_X });
+    const { translate } = m.map;
+    m.map.translate = (page, access) => {
+      if (page === vpn && access === 1) {
+        const frame = m.cpu.memory.allocFrame();
+        m.cpu.memory.frame(frame).set(m.cpu.memory.frame(old.frame));
+        m.map.pages.set(vpn, { frame, perms: 7 });
+        m.cpu.flushPage(vpn);
+      }
+      return translate.call(m.map, page, access);
+    };
+    m.cpu.flushTlb();
+    expect(m.cpu.run(100).kind).to.equal('exception');
+    expect(m.cpu.regs.rax).to.equal(7n);
+    m.map.translate = translate;
+  });
+
+  it('stops at a breakpoint under TF, and traps after a far transfer', () => {
+    m.load(LOOP);
+    m.cpu.addBreakpoint(m.map, CODE);
+    m.cpu.regs.rflags |= 0x100n;
+    expect(m.cpu.run(10).kind).to.equal('breakpoint');
+    m.cpu.removeBreakpoint(m.map, CODE);
+    m.load('6a23 6820000100 48cb');
+    expect(m.cpu.run(10)).to.include({ vector: 1 });
+    expect(m.cpu.run(10)).to.include({ vector: 1 });
+    expect(m.cpu.run(10).kind).to.equal('cs-switch');
+    expect(m.cpu.run(10)).to.include({ vector: 1 });
+    expect(m.cpu.regs.rip).to.equal(BigInt(CODE + 0x20));
+  });
+
   it('has SYSCALL and INT 0x80', () => {
     m.load('0f05 cd80');
     expect(m.cpu.run(10)).to.deep.equal({ kind: 'syscall' });

@@ -1,0 +1,197 @@
+/** Finds the block at an address: decoded before, or now; with breakpoints where the address space has them. */
+import { BlockBuilder, type CodeSource } from './decode/block-builder.ts';
+import { type Block, CodeCache } from './decode/code-cache.ts';
+import type { Decoder } from './decode/decoder.ts';
+import { Vector } from './exit.ts';
+import type { Interpreter } from './interp/interpreter.ts';
+import type { MemoryAccess } from './memory-access.ts';
+import { Access, type Mmu } from './mmu.ts';
+import type { PhysicalMemory } from './physical-memory.ts';
+import { Mode, type SegmentFile } from './segment.ts';
+import { PAGE_SIZE, Segment, State } from './state.ts';
+import type { Tlb } from './tlb.ts';
+
+/** A page with breakpoints has blocks of its own, which end before them. */
+interface BreakpointPage {
+  /** How many breakpoints stand at an offset. */
+  readonly offsets: Map<number, number>;
+  readonly blocks: Map<number, Block>;
+}
+
+/** Where the next instruction is, in linear addresses, and in which mode. */
+interface Place {
+  readonly low: number;
+  readonly high: number;
+  readonly mode: number;
+}
+
+export class Blocks {
+  /** Blocks are looked up as if there were no breakpoints: for the instruction under one. */
+  ignoreBreakpoints = false;
+  private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
+  private readonly builder: BlockBuilder;
+  private readonly data: DataView;
+  private readonly memory: PhysicalMemory;
+  private readonly tlb: Tlb;
+  private readonly cache: CodeCache;
+  private readonly access: MemoryAccess;
+  private readonly segments: SegmentFile;
+
+  constructor(
+    memory: PhysicalMemory,
+    tlb: Tlb,
+    cache: CodeCache,
+    access: MemoryAccess,
+    segments: SegmentFile,
+    decoder: Decoder,
+    interpreter: Interpreter,
+  ) {
+    this.memory = memory;
+    this.tlb = tlb;
+    this.cache = cache;
+    this.access = access;
+    this.segments = segments;
+    this.data = new DataView(memory.buffer, 0, PAGE_SIZE);
+    this.builder = new BlockBuilder(decoder, interpreter, memory.buffer);
+  }
+
+  addBreakpoint(mmu: Mmu, address: number): void {
+    const pages = this.breakpoints.get(mmu) ?? new Map<number, BreakpointPage>();
+    this.breakpoints.set(mmu, pages);
+    const vpn = Math.floor(address / PAGE_SIZE);
+    const page = pages.get(vpn) ?? { offsets: new Map<number, number>(), blocks: new Map<number, Block>() };
+    pages.set(vpn, page);
+    const offset = address % PAGE_SIZE;
+    page.offsets.set(offset, (page.offsets.get(offset) ?? 0) + 1);
+    this.dropBlocks(page);
+    this.tlb.flushJumps();
+  }
+
+  removeBreakpoint(mmu: Mmu, address: number): void {
+    const pages = this.breakpoints.get(mmu);
+    const vpn = Math.floor(address / PAGE_SIZE);
+    const page = pages?.get(vpn);
+    if (!pages || !page) return;
+    const offset = address % PAGE_SIZE;
+    const left = (page.offsets.get(offset) ?? 0) - 1;
+    if (left > 0) page.offsets.set(offset, left);
+    else page.offsets.delete(offset);
+    this.dropBlocks(page);
+    if (page.offsets.size === 0) pages.delete(vpn);
+    this.tlb.flushJumps();
+  }
+
+  hasBreakpoint(address: bigint): boolean {
+    if (this.breakpoints.size === 0 || this.access.mmu === undefined) return false;
+    const page = this.breakpoints.get(this.access.mmu)?.get(Number(address / BigInt(PAGE_SIZE)));
+    return page?.offsets.has(Number(address % BigInt(PAGE_SIZE))) ?? false;
+  }
+
+  dropSpace(mmu: Mmu): void {
+    for (const page of this.breakpoints.get(mmu)?.values() ?? []) this.dropBlocks(page);
+    this.breakpoints.delete(mmu);
+  }
+
+  /** The block at RIP; faults as the fetch does. */
+  lookUp(): Block {
+    const place = this.place();
+    const { low, high, mode } = place;
+    const frame = this.access.frame(0, low, high, Access.Fetch);
+    const page = this.breakpointsAt(low, high);
+    const map = page?.blocks ?? this.cache.blocks;
+    const known = map.get(CodeCache.key(frame, low & 0xfff, mode));
+    const block = known && this.stillCrosses(known, place) ? known : this.build(frame, place, map, page);
+    if (!this.ignoreBreakpoints) {
+      const { data } = this;
+      this.tlb.cacheJump(data.getInt32(State.rip, true), data.getInt32(State.rip + 4, true), mode << 24, block.start);
+    }
+    return block;
+  }
+
+  /** Looks the next block up; notes it in a link of the running one where it will hold. */
+  follow(link: number): Block {
+    const { generation } = this.cache;
+    const block = this.lookUp();
+    // The records may have been thrown away in the meantime, the link's with them.
+    const linkable = link !== 0 && block.frame2 < 0 && generation === this.cache.generation;
+    if (linkable && this.staysOnPage()) this.cache.link(link, block);
+    return block;
+  }
+
+  /** Is this the page of the running block, or the one that its last instruction crosses into? */
+  runsOn(vpn: number): boolean {
+    const { low, high } = this.linear(State.blockRip);
+    const running = (high >>> 0) * 0x100000 + (low >>> 12);
+    return vpn === running || vpn === running + 1;
+  }
+
+  private place(): Place {
+    const mode = this.data.getUint32(State.mode, true);
+    const eip = this.data.getUint32(State.rip, true);
+    if (!(mode & Mode.Long) && eip > this.segments.limit(Segment.CS)) this.access.raise(0, Vector.GP, 0);
+    return { ...this.linear(State.rip), mode };
+  }
+
+  private linear(field: number): { readonly low: number; readonly high: number } {
+    const low = this.data.getInt32(field, true);
+    if (this.data.getUint32(State.mode, true) & Mode.Long) return { low, high: this.data.getInt32(field + 4, true) };
+    return { low: (low + Number(this.segments.base(Segment.CS))) | 0, high: 0 };
+  }
+
+  private breakpointsAt(low: number, high: number): BreakpointPage | undefined {
+    if (this.ignoreBreakpoints || this.breakpoints.size === 0 || this.access.mmu === undefined) return undefined;
+    return this.breakpoints.get(this.access.mmu)?.get((high >>> 0) * 0x100000 + (low >>> 12));
+  }
+
+  /** The second page of an instruction may be another frame here than where the block was decoded. */
+  private stillCrosses(block: Block, place: Place): boolean {
+    if (block.frame2 < 0) return true;
+    if (this.nextFrame(place) === block.frame2) return true;
+    this.cache.drop(block);
+    return false;
+  }
+
+  private nextFrame({ low, high, mode }: Place): number {
+    const nextLow = ((low & ~0xfff) + PAGE_SIZE) | 0;
+    const nextHigh = nextLow === 0 && mode & Mode.Long ? high + 1 : high;
+    return this.access.frame(0, nextLow, nextHigh, Access.Fetch);
+  }
+
+  private build(frame: number, place: Place, map: Map<number, Block>, page: BreakpointPage | undefined): Block {
+    if (this.cache.nearlyFull) this.startOver();
+    const offset = place.low & 0xfff;
+    const source: CodeSource = {
+      bytes: this.memory.bytes,
+      at: frame * PAGE_SIZE + offset,
+      nextFrame: () => this.nextFrame(place),
+      isBreakpoint: (at) => page?.offsets.has(offset + at) ?? false,
+    };
+    const start = this.cache.next;
+    const built = this.builder.build(source, place.mode, start);
+    const block: Block = { start, ...built, frame, key: CodeCache.key(frame, offset, place.mode), map };
+    this.tlb.protect(frame);
+    if (built.frame2 >= 0) this.tlb.protect(built.frame2);
+    this.cache.add(block);
+    return block;
+  }
+
+  /** The room for records is used up: all blocks go. */
+  private startOver(): void {
+    this.cache.reset();
+    for (const pages of this.breakpoints.values()) for (const p of pages.values()) p.blocks.clear();
+    this.tlb.flushJumps();
+  }
+
+  /** The block at RIP lies on the page of the running one: a link between them holds as long as they do. */
+  private staysOnPage(): boolean {
+    const { data } = this;
+    if (!(data.getUint32(State.mode, true) & Mode.Flat)) return false;
+    const samePage = (data.getUint32(State.rip, true) ^ data.getUint32(State.blockRip, true)) >>> 12 === 0;
+    return samePage && data.getUint32(State.rip + 4, true) === data.getUint32(State.blockRip + 4, true);
+  }
+
+  private dropBlocks(page: BreakpointPage): void {
+    for (const b of [...page.blocks.values()]) this.cache.drop(b);
+    page.blocks.clear();
+  }
+}
