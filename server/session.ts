@@ -140,6 +140,10 @@ export class Session {
     } else {
       this.state = 'stopped';
       if ('thread' in report) this.#general = report.thread;
+      // After an exec gdb takes the new program's class for granted until it has read the description.
+      if (report.kind === 'exec' || (report.kind === 'cs-switch' && report.path !== undefined)) {
+        this.views.forget(report.thread.pid);
+      }
       if (report.kind === 'fork' || report.kind === 'vfork') this.views.inherit(report.thread.pid, report.child.pid);
     }
     this.log.debug({ stop: report.kind }, 'stopped');

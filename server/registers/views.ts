@@ -35,6 +35,11 @@ export class Views {
     if (layout) this.#read.set(child, layout);
   }
 
+  /** The client has dropped what it read. */
+  forget(pid: number): void {
+    this.#read.delete(pid);
+  }
+
   /** A new client has read nothing. */
   reset(): void {
     this.#read.clear();
