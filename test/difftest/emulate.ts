@@ -1,4 +1,5 @@
 import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { FEATURES } from '../../cpu/cpuid.ts';
 import type { Exit } from '../../cpu/exit.ts';
 import { Access, type Mmu, PERM_R, PERM_W, PERM_X, PF_INSTR, PF_PRESENT, PF_USER, PF_WRITE } from '../../cpu/mmu.ts';
 import { xrstor, xsave } from '../../cpu/xsave.ts';
@@ -12,6 +13,13 @@ import {
   type TestCase,
   TLS_BASE,
 } from './protocol.ts';
+
+/** Does our CPUID announce a feature (iced's name)? What it has no bit for, every x86-64 has. */
+export function announced(feature: string): boolean {
+  const name = { LZCNT: 'abm', SSE4_1: 'sse4_1', SSE4_2: 'sse4_2' }[feature] ?? feature.toLowerCase();
+  const optional = /^(AES|PCLMULQDQ|SHA|ADX|AVX2?|BMI[12]|FMA|F16C|MOVBE|POPCNT|LZCNT|S?SSE[34].*)$/;
+  return !optional.test(feature) || Object.values(FEATURES).some((list) => list.some((bit) => bit === name));
+}
 
 const PAGE = 4096;
 const USER32_CS = 0x23;

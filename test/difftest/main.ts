@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { coldRows, commonRows } from '../../cpu/isa/all.ts';
+import { RowCoverage } from './coverage.ts';
 import { drafts, newTally, runBatch } from './difftest.ts';
 import { Emulator } from './emulate.ts';
 import type { Draft } from './generate.ts';
@@ -49,6 +51,7 @@ function main(): void {
   const runner = new NativeRunner();
   const emulator = new Emulator(background);
   const tally = newTally();
+  const coverage = new RowCoverage([...commonRows, ...coldRows]);
   let batch: { encoding: Encoding; draft: Draft }[] = [];
   const flush = (): void => {
     runBatch(runner, emulator, background, batch, tally, Number(options.examples));
@@ -57,6 +60,7 @@ function main(): void {
   try {
     for (const item of drafts(encodings, Number(options.seed), Number(options.count))) {
       batch.push(item);
+      coverage.hit(item.draft.code, item.draft.compat);
       if (batch.length === BATCH) flush();
     }
     if (batch.length > 0) flush();
@@ -72,6 +76,11 @@ function main(): void {
   if (tally.missing.size > 0) out.push(`no row (${tally.missing.size}): ${[...tally.missing.keys()].join(' ')}`);
   const idle = [...tally.byEncoding].filter(([, row]) => row.completed === 0).map(([name]) => name);
   if (idle.length > 0) out.push(`never completed (${idle.length}): ${idle.join(' ')}`);
+  if (!rows && !features) {
+    const never = coverage.never();
+    const list = never.map(({ name, encoding }) => `${name} (${encoding})`);
+    out.push(`rows never met: ${never.length} of ${coverage.size}${never.length > 0 ? `: ${list.join(', ')}` : ''}`);
+  }
   out.push(
     `${tally.cases} cases, ${encodings.length} encodings, ${tally.mismatches} mismatches, ${tally.missing.size} encodings without a row`,
   );
