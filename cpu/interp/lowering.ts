@@ -371,7 +371,9 @@ export class RecordOps implements Ops {
 
   loadStack(bits: 16 | 32 | 64, offset: I64): Int {
     const bytes = bits >> 3;
-    return this.let(loadAt(bits, this.translate(this.stackAddress(this.let(offset), bytes, false), bytes, false, true)));
+    return this.let(
+      loadAt(bits, this.translate(this.stackAddress(this.let(offset), bytes, false), bytes, false, true)),
+    );
   }
 
   // Leaving.
