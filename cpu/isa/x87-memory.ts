@@ -36,7 +36,7 @@ export function executeMemory(fpu: X87, opcode: number, reg: number, mem: DataVi
   switch (opcode) {
     case 0xd9:
       if (reg === 0) {
-        x.load(fpu, unpack32(mem.getUint32(0, true)), true);
+        x.loadFloat32(fpu, mem);
         return false;
       }
       return put(x.storeFloat32(fpu, reg === 3), (v) => mem.setUint32(0, v, true));
@@ -44,13 +44,13 @@ export function executeMemory(fpu: X87, opcode: number, reg: number, mem: DataVi
       return memoryDb(fpu, reg, mem);
     case 0xdd:
       if (reg === 0) {
-        x.load(fpu, unpack64(mem.getBigUint64(0, true)), true);
+        x.loadFloat64(fpu, mem);
         return false;
       }
       if (reg === 1) {
         return put(x.storeInteger(fpu, 64, true, true), (v) => mem.setBigUint64(0, v, true));
       }
-      return put(x.storeFloat64(fpu, reg === 3), (v) => mem.setBigUint64(0, v, true));
+      return x.storeFloat64(fpu, reg === 3, mem);
     default:
       return memoryDf(fpu, reg, mem);
   }
@@ -70,13 +70,10 @@ function memoryDb(fpu: X87, reg: number, mem: DataView): boolean {
       x.load(fpu, fromInt(BigInt(mem.getInt32(0, true))), false);
       return false;
     case 5:
-      x.loadRaw(fpu, mem.getUint16(8, true), mem.getBigUint64(0, true));
+      x.loadWords(fpu, mem.getUint16(8, true), mem.getUint32(4, true), mem.getUint32(0, true));
       return false;
     case 7:
-      return put(x.storeRaw(fpu), (v) => {
-        mem.setBigUint64(0, v.man, true);
-        mem.setUint16(8, v.se, true);
-      });
+      return x.storeExtended(fpu, mem);
     default:
       return put(x.storeInteger(fpu, 32, reg !== 2, reg === 1), (v) => mem.setUint32(0, Number(v), true));
   }

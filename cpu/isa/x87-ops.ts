@@ -15,6 +15,8 @@ import {
   precisionControl,
   QNAN,
   type Real,
+  unpack32,
+  unpack64,
 } from '../softfloat/real.ts';
 import { f2xm1, fcos, fpatan, fptan, fsin, fyl2x, fyl2xp1, outOfRange } from '../softfloat/transcendental.ts';
 import { SW_C0, SW_C1, SW_C2, SW_C3, SW_CC, type X87 } from './x87-state.ts';
@@ -150,13 +152,37 @@ export function load(fpu: X87, v: Real, checked: boolean): void {
   }
 }
 
-/** FLD m80: a copy. */
-export function loadRaw(fpu: X87, se: number, man: bigint): void {
+/** FLD m80: a copy; also FLD m32 and m64 of normal numbers, which convert exactly. */
+export function loadWords(fpu: X87, se: number, high: number, low: number): void {
   fpu.begin();
   if (fpu.room()) {
     fpu.top -= 1;
-    fpu.writeRaw(0, se, man);
+    fpu.writeWords(0, se, high, low);
   }
+}
+
+/** FLD m64. */
+export function loadFloat64(fpu: X87, mem: DataView): void {
+  const high = mem.getUint32(4, true);
+  const low = mem.getUint32(0, true);
+  const e = (high >>> 20) & 0x7ff;
+  if (e === 0 || e === 0x7ff) {
+    load(fpu, unpack64(mem.getBigUint64(0, true)), true);
+    return;
+  }
+  const significand = (0x80000000 | ((high & 0xfffff) << 11) | (low >>> 21)) >>> 0;
+  loadWords(fpu, ((high >>> 16) & 0x8000) | (e + 15360), significand, (low << 11) >>> 0);
+}
+
+/** FLD m32. */
+export function loadFloat32(fpu: X87, mem: DataView): void {
+  const bits = mem.getUint32(0, true);
+  const e = (bits >>> 23) & 0xff;
+  if (e === 0 || e === 0xff) {
+    load(fpu, unpack32(bits), true);
+    return;
+  }
+  loadWords(fpu, ((bits >>> 16) & 0x8000) | (e + 16256), (0x80000000 | (bits << 8)) >>> 0, 0);
 }
 
 /** FLD ST(i). */
@@ -171,10 +197,8 @@ export function loadRegister(fpu: X87, i: number): void {
   if (!fpu.room()) {
     return;
   }
-  const se = fpu.signExponent(i);
-  const man = fpu.significand(i);
   fpu.top -= 1;
-  fpu.writeRaw(0, se, man);
+  fpu.copy(i + 1, 0);
 }
 
 /** FST and FSTP ST(i). */
@@ -187,7 +211,7 @@ export function storeRegister(fpu: X87, i: number, pop: boolean): void {
     }
     return;
   }
-  fpu.writeRaw(i, fpu.signExponent(0), fpu.significand(0));
+  fpu.copy(0, i);
   popIf(fpu, pop);
 }
 
@@ -201,7 +225,7 @@ export function free(fpu: X87, i: number): void {
 export function storeRegisterUnchecked(fpu: X87, i: number): void {
   fpu.begin();
   if (!fpu.empty(0)) {
-    fpu.writeRaw(i, fpu.signExponent(0), fpu.significand(0));
+    fpu.copy(0, i);
   }
   fpu.pop();
 }
@@ -220,9 +244,10 @@ export function exchange(fpu: X87, i: number): void {
     }
   }
   const se = fpu.signExponent(0);
-  const man = fpu.significand(0);
-  fpu.writeRaw(0, fpu.signExponent(i), fpu.significand(i));
-  fpu.writeRaw(i, se, man);
+  const high = fpu.highWord(0);
+  const low = fpu.lowWord(0);
+  fpu.copy(i, 0);
+  fpu.writeWords(i, se, high, low);
 }
 
 /** FCMOVcc ST(0), ST(i). */
@@ -234,7 +259,7 @@ export function conditionalMove(fpu: X87, i: number, condition: boolean): void {
     return;
   }
   if (condition) {
-    fpu.writeRaw(0, fpu.signExponent(i), fpu.significand(i));
+    fpu.copy(i, 0);
   }
 }
 
@@ -271,7 +296,26 @@ export function storeFloat32(fpu: X87, pop: boolean): number | undefined {
     return env.unmasked(LATE) ? 0 : pack32(r);
   });
 }
-export function storeFloat64(fpu: X87, pop: boolean): bigint | undefined {
+/** FST m64. @returns whether memory is to be written */
+export function storeFloat64(fpu: X87, pop: boolean, mem: DataView): boolean {
+  const e = (fpu.signExponent(0) & 0x7fff) - 15360;
+  const high = fpu.highWord(0);
+  const low = fpu.lowWord(0);
+  if (e > 0 && e < 0x7ff && high >>> 31 === 1 && (low & 0x7ff) === 0 && !fpu.empty(0)) {
+    // Exact: the bits move.
+    fpu.begin();
+    mem.setUint32(0, ((high << 21) | (low >>> 11)) >>> 0, true);
+    mem.setUint32(4, (((fpu.signExponent(0) & 0x8000) << 16) | (e << 20) | ((high >>> 11) & 0xfffff)) >>> 0, true);
+    popIf(fpu, pop);
+    return true;
+  }
+  const v = roundedFloat64(fpu, pop);
+  if (v !== undefined) {
+    mem.setBigUint64(0, v, true);
+  }
+  return v !== undefined;
+}
+function roundedFloat64(fpu: X87, pop: boolean): bigint | undefined {
   return storeValue(fpu, pop, 0xfff8000000000000n, (env, v) => {
     const r = convert(env, F64, v, false);
     return env.unmasked(LATE) ? 0n : pack64(r);
@@ -285,19 +329,22 @@ export function storeInteger(fpu: X87, bits: number, pop: boolean, chop: boolean
 export function storeBcd(fpu: X87): Uint8Array | undefined {
   return storeValue(fpu, true, Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0xff), toBcd);
 }
-/** FSTP m80: a copy, no checks. @returns sign-exponent and significand */
-export function storeRaw(fpu: X87): { se: number; man: bigint } | undefined {
+/** FSTP m80: a copy, no checks. @returns whether memory is to be written */
+export function storeExtended(fpu: X87, mem: DataView): boolean {
   fpu.begin();
   if (fpu.empty(0)) {
     if (!fpu.stackFault(false)) {
-      return undefined;
+      return false;
     }
-    fpu.pop();
-    return { se: 0xffff, man: 0xc000000000000000n };
+    mem.setBigUint64(0, 0xc000000000000000n, true);
+    mem.setUint16(8, 0xffff, true);
+  } else {
+    mem.setUint32(0, fpu.lowWord(0), true);
+    mem.setUint32(4, fpu.highWord(0), true);
+    mem.setUint16(8, fpu.signExponent(0), true);
   }
-  const v = { se: fpu.signExponent(0), man: fpu.significand(0) };
   fpu.pop();
-  return v;
+  return true;
 }
 
 /** One-operand instructions on ST(0). */

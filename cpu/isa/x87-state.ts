@@ -101,6 +101,25 @@ export class X87 {
     return this.view.getBigUint64(this.offset(i), true);
   }
 
+  /** The significand by halves, for moves that need no arithmetic. */
+  writeWords(i: number, se: number, high: number, low: number): void {
+    const at = this.offset(i);
+    this.view.setUint32(at, low, true);
+    this.view.setUint32(at + 4, high, true);
+    this.view.setUint16(at + 8, se, true);
+    this.tags |= 1 << this.physical(i);
+  }
+  highWord(i: number): number {
+    return this.view.getUint32(this.offset(i) + 4, true);
+  }
+  lowWord(i: number): number {
+    return this.view.getUint32(this.offset(i), true);
+  }
+  /** ST(to) = ST(from), as it stands. */
+  copy(from: number, to: number): void {
+    this.writeWords(to, this.signExponent(from), this.highWord(from), this.lowWord(from));
+  }
+
   push(v: Real): void {
     this.top -= 1;
     this.write(0, v);
