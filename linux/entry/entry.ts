@@ -18,7 +18,7 @@ import { classifyFault } from '../mm/fault.ts';
 import { get_user_u32 } from '../mm/uaccess.ts';
 import { do_trap, simpleTrap } from '../signal/fault.ts';
 import { force_sig_info, kernelInfo } from '../signal/queue.ts';
-import { __USER_CS, __USER_DS, __USER32_CS, setUserEntry } from '../task/pt-regs.ts';
+import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
 import { TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
 import { straceLine } from './strace.ts';
@@ -178,7 +178,9 @@ function fastSyscall32(task: Task, kind: EntryKind): void {
   clearR8toR11(task);
   regs.r11 = flags & 0xffff_ffffn;
   const pad = (mm.vdso ?? 0) + (kernel.vdso.image32?.symbols.int80_landing_pad ?? 0);
-  setUserEntry(task, __USER32_CS, __USER_DS, BigInt(pad));
+  loadCodeAndStack(task, __USER32_CS, __USER_DS);
+  // A 64-bit vDSO lies above 4 GiB: SYSRETL cuts the address, IRET refuses it.
+  regs.rip = BigInt(pad);
   const arg6 = get_user_u32(mm, Number(regs.rsp & 0xffff_ffffn));
   task.origAx = number;
   task.entry = kind;
@@ -186,6 +188,7 @@ function fastSyscall32(task: Task, kind: EntryKind): void {
   if (arg6 === undefined) {
     // No stop for a tracer either.
     regs.rax = BigInt.asUintN(64, BigInt(-EFAULT));
+    if (pad > 0xffff_ffff) simpleTrap(task, Vector.GP, 0);
     return;
   }
   regs.rbp = BigInt(arg6);

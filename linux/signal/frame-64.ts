@@ -206,8 +206,8 @@ function restore_sigcontext(task: Task, bytes: Uint8Array, at: number, ucFlags: 
   let ss = sc.ss | 3;
   // For the frames of old DOSEMU and CRIU, which hold no SS.
   if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && cs === __USER_CS) ss = force_valid_ss(task, ss);
-  if (fpu__restore_sig(task, Number(sc.fpstate), false) !== 0) return -EFAULT;
   const fault = setUserEntry(task, cs, ss, sc.ip);
+  if (fpu__restore_sig(task, Number(sc.fpstate), false) !== 0) return -EFAULT;
   if (fault) forceIretFault(task, fault);
   return 0;
 }

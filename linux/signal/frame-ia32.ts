@@ -179,8 +179,8 @@ function ia32_restore_sigcontext(task: Task, bytes: Uint8Array, at: number): num
   regs.rax = BigInt(sc.ax);
   regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (BigInt(sc.flags) & FIX_EFLAGS);
   task.origAx = -1n;
-  if (fpu__restore_sig(task, sc.fpstate, true) !== 0) return -EFAULT;
   const fault = setUserEntry(task, (sc.cs & 0xffff) | 3, (sc.ss & 0xffff) | 3, BigInt(sc.ip));
+  if (fpu__restore_sig(task, sc.fpstate, true) !== 0) return -EFAULT;
   if (fault) forceIretFault(task, fault);
   return 0;
 }

@@ -93,7 +93,7 @@ function readTimeout(
   if (time.ns >= FOREVER) return undefined;
   const { kernel } = task;
   if (!absolute) return kernel.now() + time.ns;
-  const deadline = realtime ? Number(BigInt(time.ns) - kernel.bootEpochNs) : time.ns - kernel.monotonicOffsetNs;
+  const deadline = realtime ? Number(time.exact - kernel.bootEpochNs) : time.ns - kernel.monotonicOffsetNs;
   return Math.max(deadline, kernel.now());
 }
 

@@ -36,7 +36,7 @@ import { get_itimer, groupCpuTime, set_itimer } from '../task/itimers.ts';
 import { armPosixTimer } from '../task/posix-timers.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
-import { FOREVER, get_timespec, put_timespec, put_timeval, timevalToNs } from './user-time.ts';
+import { get_timespec, put_timespec, put_timeval, timevalToNs, type UserTime, userTime } from './user-time.ts';
 
 // ---- clocks
 
@@ -183,20 +183,20 @@ export function sys_clock_nanosleep(task: Task, clock: number, flags: number, re
   const time = get_timespec(task, req, compat);
   if (typeof time === 'number') return time;
   if (!absolute) return sleepUntil(task, { deadline: task.kernel.now() + time.ns, rem, compat });
-  const deadline = toBootTime(task, clock, time.ns);
+  const deadline = toBootTime(task, clock, time);
   return block(task, { channels: [], deadline: Math.max(deadline, task.kernel.now()) });
 }
 
 /** A moment of a clock on the boot clock. */
-function toBootTime(task: Task, clock: number, ns: number): number {
+function toBootTime(task: Task, clock: number, time: UserTime): number {
   switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_ALARM:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_TAI:
-      return Number(BigInt(ns) - task.kernel.bootEpochNs);
+      return Number(time.exact - task.kernel.bootEpochNs);
     default:
-      return ns - task.kernel.monotonicOffsetNs;
+      return time.ns - task.kernel.monotonicOffsetNs;
   }
 }
 
@@ -348,15 +348,15 @@ export function sys_timer_settime(task: Task, id: number, flags: number, at: num
   const timer = timerOf(task, id);
   if (!timer) return -EINVAL;
   const old = timerLeft(task, timer);
-  const value = Math.min(parts[0] * NSEC_PER_SEC + parts[1], FOREVER);
+  const value = userTime(parts[0], parts[1]);
   timer.interval = parts[2] * NSEC_PER_SEC + parts[3];
   timer.overrun = 0;
   timer.overrunLast = 0;
   timer.queued = false;
   let expires = 0;
-  if (value !== 0) {
+  if (value.ns !== 0) {
     const now = task.kernel.now();
-    expires = (flags & TIMER_ABSTIME) !== 0 ? toBootTime(task, timer.clock, value) : now + value;
+    expires = (flags & TIMER_ABSTIME) !== 0 ? toBootTime(task, timer.clock, value) : now + value.ns;
     if (expires <= 0) expires = now;
   }
   armPosixTimer(task.kernel, task.group, timer, expires);

@@ -10,7 +10,6 @@ import {
   GDT_ENTRY_TLS_MAX,
   GDT_ENTRY_TLS_MIN,
   LDT_empty,
-  LDT_zero,
 } from '../task/tls.ts';
 
 /** set_thread_area(2), i386 number 243. */
@@ -73,7 +72,7 @@ function write_ldt(task: Task, at: number, size: number, oldmode: boolean): numb
   const contents = (info.flags & UD_CONTENTS) >> UD_CONTENTS_SHIFT;
   if (contents === 3 && (oldmode || (info.flags & UD_SEG_NOT_PRESENT) === 0)) return -EINVAL;
   let raw = 0n;
-  if ((oldmode && info.base_addr === 0 && info.limit === 0) || LDT_empty(info) || LDT_zero(info)) raw = 0n;
+  if ((oldmode && info.base_addr === 0 && info.limit === 0) || LDT_empty(info)) raw = 0n;
   else {
     // The lm bit is never taken: there is no 64-bit code segment in an LDT. 16-bit ones need CONFIG_X86_16BIT, which is on.
     raw = fill_ldt(oldmode ? { ...info, flags: info.flags & ~UD_USEABLE } : info);

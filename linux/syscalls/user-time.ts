@@ -7,8 +7,14 @@ import type { Task } from '../task/task.ts';
 /** KTIME_MAX: longer times mean never. */
 export const FOREVER = 2 ** 63;
 
-/** A timespec as nanoseconds; -EFAULT, or -EINVAL if it is none. The result may be 2^63: forever. */
-export function get_timespec(task: Task, at: number, compat: boolean): number | { readonly ns: number } {
+/** A time as nanoseconds; `ns` is at most 2^63: forever. Moments of CLOCK_REALTIME need `exact`. */
+export interface UserTime {
+  readonly ns: number;
+  readonly exact: bigint;
+}
+
+/** A timespec; -EFAULT, or -EINVAL if it is none. */
+export function get_timespec(task: Task, at: number, compat: boolean): number | UserTime {
   const layout = compat ? compat_timespec : timespec;
   const bytes = copy_from_user(task.mm, at, layout.size);
   if (typeof bytes === 'number') return -EFAULT;
@@ -16,8 +22,13 @@ export function get_timespec(task: Task, at: number, compat: boolean): number | 
   const seconds = Number(tv_sec);
   const nanoseconds = Number(tv_nsec);
   if (seconds < 0 || nanoseconds < 0 || nanoseconds >= NSEC_PER_SEC) return -EINVAL;
-  return { ns: Math.min(seconds * NSEC_PER_SEC + nanoseconds, FOREVER) };
+  return userTime(seconds, nanoseconds);
 }
+
+export const userTime = (seconds: number, nanoseconds: number): UserTime => ({
+  ns: Math.min(seconds * NSEC_PER_SEC + nanoseconds, FOREVER),
+  exact: BigInt(seconds) * BigInt(NSEC_PER_SEC) + BigInt(nanoseconds),
+});
 
 /** @returns 0 or -EFAULT */
 export function put_timespec(task: Task, at: number, ns: number | bigint, compat: boolean): number {

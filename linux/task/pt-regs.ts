@@ -89,10 +89,15 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
     task.badSelectors = { cs, ss };
     return fault;
   }
-  task.badSelectors = undefined;
-  kernel.cpu.loadSegment('cs', cs);
-  kernel.cpu.loadSegment('ss', ss);
+  loadCodeAndStack(task, cs, ss);
   return undefined;
+}
+
+/** Good selectors of CS and SS, without IRET's look at RIP: SYSRET has none. */
+export function loadCodeAndStack(task: Task, cs: number, ss: number): void {
+  task.badSelectors = undefined;
+  task.kernel.cpu.loadSegment('cs', cs);
+  task.kernel.cpu.loadSegment('ss', ss);
 }
 
 /** force_valid_ss(), arch/x86/kernel/signal.c: an SS that cannot be a stack becomes __USER_DS. */

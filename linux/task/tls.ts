@@ -13,6 +13,7 @@ import {
 } from '../abi/process.ts';
 import type { ValueOfStruct } from '../abi/struct.ts';
 import { copy_from_user, put_user_u32 } from '../mm/uaccess.ts';
+import { loadDataSegment } from './pt-regs.ts';
 import type { Task } from './task.ts';
 
 export type UserDesc = ValueOfStruct<typeof user_desc>;
@@ -98,6 +99,13 @@ export function do_set_thread_area(
   if (index < GDT_ENTRY_TLS_MIN || index > GDT_ENTRY_TLS_MAX) return -EINVAL;
   task.tls[index - GDT_ENTRY_TLS_MIN] = LDT_empty(info) || LDT_zero(info) ? 0n : fill_ldt(info);
   task.kernel.loadTls(task);
+  // Live selectors of the segment are loaded again; those of another task are at its next turn.
+  const modified = index * 8 + 3;
+  if (task === task.kernel.current) {
+    for (const segment of ['ds', 'es', 'fs', 'gs'] as const) {
+      if (task.regs[segment] === modified) loadDataSegment(task, segment, modified);
+    }
+  }
   return 0;
 }
 
