@@ -15,54 +15,16 @@ import {
   node,
   type Type,
   type V128,
-  zeroExtend,
 } from '../ir/expr.ts';
 import type { Ops, Variable } from '../ir/ops.ts';
 import { i64x2, lowDouble, lowQuad, v128 } from '../ir/vector.ts';
-import {
-  fieldSize,
-  gprOffset,
-  READ_TLB,
-  STATE_END,
-  State,
-  type StateField,
-  vectorOffset,
-  WRITE_TLB,
-} from '../state.ts';
+import { fieldSize, gprOffset, State, type StateField, vectorOffset } from '../state.ts';
 import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';
+import { HandlerCode, Import, type Locals, loadAt, masked, RECORD_LOCAL } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
-import { Outcome, Rec, RecordFlag } from './record.ts';
+import { Outcome, Rec } from './record.ts';
 import type { Form, Variant } from './variant.ts';
-
-/** Function numbers of the imports, the same in every module. */
-export const Import = { slow: 0, commit: 1, raise: 2, helper: 3, stack: 4, address: 5, resolve: 6 } as const;
-
-/** The scratch registers of a WebAssembly function, handed out per handler and used again by the next. */
-export class Locals {
-  readonly types: Type[] = [];
-  private readonly inUse: number[] = [];
-  private readonly first: number;
-  constructor(first: number) {
-    this.first = first;
-  }
-
-  take(type: Type): number {
-    for (let n = 0; n < this.types.length; n++) {
-      if (this.types[n] === type && !this.inUse.includes(n)) {
-        this.inUse.push(n);
-        return this.first + n;
-      }
-    }
-    this.types.push(type);
-    this.inUse.push(this.types.length - 1);
-    return this.first + this.types.length - 1;
-  }
-
-  releaseAll(): void {
-    this.inUse.length = 0;
-  }
-}
 
 /** How a handler leaves: differs between cases of the main function and functions of their own. */
 export interface Surroundings {
@@ -76,20 +38,13 @@ export interface Surroundings {
   act(w: ByteWriter, depth: number): void;
 }
 
-const VOID = 0x40;
-const PTR = 0;
-
 export class RecordOps implements Ops {
   readonly size: 16 | 32 | 64;
   readonly lanes: 1 | 2;
   readonly vex: boolean;
-  /** The handler has left on all paths. */
-  private ended = false;
   private touchesMmx = false;
-  private depth = 0;
   private readonly hosts = new Map<string, I32>();
-  private readonly w: ByteWriter;
-  private readonly locals: Locals;
+  private readonly code: HandlerCode;
   private readonly variant: Variant;
   private readonly around: Surroundings;
   private readonly helperIndex: (run: (h: HelperContext) => void) => number;
@@ -101,8 +56,7 @@ export class RecordOps implements Ops {
     around: Surroundings,
     helperIndex: (run: (h: HelperContext) => void) => number,
   ) {
-    this.w = w;
-    this.locals = locals;
+    this.code = new HandlerCode(w, locals);
     this.variant = variant;
     this.around = around;
     this.helperIndex = helperIndex;
@@ -113,11 +67,11 @@ export class RecordOps implements Ops {
 
   /** Emits the whole handler. */
   build(): void {
-    this.variant.writes = false;
     this.variant.row.row.lower(this);
+    this.variant.writes = this.code.writes;
     if (this.touchesMmx) this.enterMmx();
-    if (!this.ended) this.around.next(this.w, this.depth);
-    this.locals.releaseAll();
+    if (!this.code.ended) this.around.next(this.code.w, this.code.depth);
+    this.code.locals.releaseAll();
   }
 
   bits(i: number): number {
@@ -131,52 +85,19 @@ export class RecordOps implements Ops {
   // Locals and control.
 
   let<T extends Type>(e: Expr<T>): Expr<T> {
-    if (e.op === 0x20 || e.op === 0x41 || e.op === 0x42) return e;
-    const n = this.locals.take(e.type);
-    emitExpr(this.w, e);
-    this.w.u8(0x21);
-    this.w.uleb(n);
-    return node(e.type, 0x20, [], n);
+    return this.code.let(e);
   }
 
   variable<T extends Type>(init: Expr<T>): Variable<T> {
-    const n = this.locals.take(init.type);
-    const set = (e: Expr<T>): void => {
-      emitExpr(this.w, e);
-      this.w.u8(0x21);
-      this.w.uleb(n);
-    };
-    set(init);
-    return { value: node(init.type, 0x20, [], n), set };
+    return this.code.variable(init);
   }
 
   if(condition: I32, then: () => void, otherwise?: () => void): void {
-    emitExpr(this.w, condition);
-    this.w.raw(0x04, VOID);
-    this.depth++;
-    const before = this.ended;
-    then();
-    this.ended = before;
-    if (otherwise) {
-      this.w.u8(0x05);
-      otherwise();
-      this.ended = before;
-    }
-    this.w.u8(0x0b);
-    this.depth--;
+    this.code.if(condition, then, otherwise);
   }
 
   loop(body: (again: (condition: I32) => void) => void): void {
-    this.w.raw(0x03, VOID);
-    this.depth++;
-    const top = this.depth;
-    body((condition) => {
-      emitExpr(this.w, condition);
-      this.w.u8(0x0d);
-      this.w.uleb(this.depth - top);
-    });
-    this.w.u8(0x0b);
-    this.depth--;
+    this.code.loop(body);
   }
 
   // Operands.
@@ -187,15 +108,15 @@ export class RecordOps implements Ops {
       case 'memory':
         return this.let(loadAt(bits, this.host(i, bits >> 3, false)));
       case 'immediate':
-        return this.let(bits === 64 ? this.field64(Rec.imm) : masked(bits, this.field32(Rec.imm)));
+        return this.let(bits === 64 ? this.code.field64(Rec.imm) : masked(bits, this.code.field32(Rec.imm)));
       case 'mmx':
         this.touchesMmx = true;
-        return this.let(loadAt(bits, this.slot(i)));
+        return this.let(loadAt(bits, this.code.slot(i)));
       case 'segment':
       case 'other':
-        return this.let(this.slot(i));
+        return this.let(this.code.slot(i));
       default:
-        return this.let(loadAt(bits, this.slot(i)));
+        return this.let(loadAt(bits, this.code.slot(i)));
     }
   }
 
@@ -206,15 +127,15 @@ export class RecordOps implements Ops {
       // The processor resets TOP before it finds that a store of an MMX register faults.
       if (this.touchesMmx) this.set('fsw', i32.and(this.get('fsw') as I32, ~0x3800));
       const host = this.host(i, bits >> 3, true);
-      this.storeAt(bits, host, value);
-      this.commit(host);
+      this.code.storeAt(bits, host, value);
+      this.code.commit(host);
     } else if (kind === 'register') {
-      this.storeRegister(bits, this.slot(i), v);
+      this.code.storeRegister(bits, this.code.slot(i), v);
     } else if (kind === 'mmx') {
       this.touchesMmx = true;
-      this.storeAt(64, this.slot(i), v);
-      this.storeAt(16, this.slot(i), i32.const(0xffff), 8);
-    } else this.storeAt(bits, this.slot(i), v);
+      this.code.storeAt(64, this.code.slot(i), v);
+      this.code.storeAt(16, this.code.slot(i), i32.const(0xffff), 8);
+    } else this.code.storeAt(bits, this.code.slot(i), v);
   }
 
   modify(i: number, f: (old: Int) => Int): Int {
@@ -226,18 +147,18 @@ export class RecordOps implements Ops {
     }
     const host = this.host(i, bits >> 3, true);
     const r = this.let(f(this.let(loadAt(bits, host))));
-    this.storeAt(bits, host, r);
-    this.commit(host);
+    this.code.storeAt(bits, host, r);
+    this.code.commit(host);
     return r;
   }
 
   address(i: number): I64 {
     void i;
-    const base = loadAt(64, this.field16(Rec.base)) as I64;
-    const index = loadAt(64, this.field16(Rec.index)) as I64;
-    const scaled = i64.shl(index, i64.extend_u(this.field8(Rec.scale)));
-    const sum = i64.add(i64.add(base, scaled), this.field64(Rec.disp));
-    return this.let(i64.and(sum, this.field64(Rec.mask)));
+    const base = loadAt(64, this.code.field16(Rec.base)) as I64;
+    const index = loadAt(64, this.code.field16(Rec.index)) as I64;
+    const scaled = i64.shl(index, i64.extend_u(this.code.field8(Rec.scale)));
+    const sum = i64.add(i64.add(base, scaled), this.code.field64(Rec.disp));
+    return this.let(i64.and(sum, this.code.field64(Rec.mask)));
   }
 
   // Vectors.
@@ -250,7 +171,7 @@ export class RecordOps implements Ops {
       if (bits <= 32) return this.let(lowDouble(this.read(i) as I32));
       return this.let(node('v128', Load.v128, [this.host(i, bits >> 3, false)], lane * 16));
     }
-    return this.let(node('v128', Load.v128, [this.slot(i)], lane * 16));
+    return this.let(node('v128', Load.v128, [this.code.slot(i)], lane * 16));
   }
 
   writeVector(i: number, v: V128, lane: 0 | 1 = 0): void {
@@ -258,15 +179,15 @@ export class RecordOps implements Ops {
     const value = this.let(v);
     if (kind === 'memory') {
       const host = this.host(i, bits >> 3, true);
-      if (bits === 64) this.storeAt(64, host, i64x2.extract(value, 0));
-      else if (bits < 64) this.storeAt(bits, host, i32.wrap(i64x2.extract(value, 0)));
-      else this.storeV128(host, value, lane * 16);
-      if ((lane + 1) * 128 >= bits) this.commit(host);
+      if (bits === 64) this.code.storeAt(64, host, i64x2.extract(value, 0));
+      else if (bits < 64) this.code.storeAt(bits, host, i32.wrap(i64x2.extract(value, 0)));
+      else this.code.storeV128(host, value, lane * 16);
+      if ((lane + 1) * 128 >= bits) this.code.commit(host);
       return;
     }
-    const slot = this.slot(i);
-    this.storeV128(slot, value, lane * 16);
-    if (this.vex && lane === this.lanes - 1 && this.lanes === 1) this.storeV128(slot, v128.zero(), 16);
+    const slot = this.code.slot(i);
+    this.code.storeV128(slot, value, lane * 16);
+    if (this.vex && lane === this.lanes - 1 && this.lanes === 1) this.code.storeV128(slot, v128.zero(), 16);
   }
 
   vector(n: number, lane: 0 | 1 = 0): V128 {
@@ -274,7 +195,7 @@ export class RecordOps implements Ops {
   }
 
   setVector(n: number, v: V128, lane: 0 | 1 = 0): void {
-    this.storeV128(i32.const(0), v, vectorOffset(n) + lane * 16);
+    this.code.storeV128(i32.const(0), v, vectorOffset(n) + lane * 16);
   }
 
   readF32(i: number): F32 {
@@ -292,7 +213,7 @@ export class RecordOps implements Ops {
   }
 
   setRegister(n: number, bits: number, v: Int): void {
-    this.storeRegister(bits, i32.const(0), v, gprOffset(n));
+    this.code.storeRegister(bits, i32.const(0), v, gprOffset(n));
   }
 
   get(field: StateField): Int {
@@ -300,7 +221,7 @@ export class RecordOps implements Ops {
   }
 
   set(field: StateField, v: Int): void {
-    this.storeAt(fieldSize(field) * 8, i32.const(0), v, State[field]);
+    this.code.storeAt(fieldSize(field) * 8, i32.const(0), v, State[field]);
   }
 
   setFlags(result: I64, aux: I32): void {
@@ -319,29 +240,29 @@ export class RecordOps implements Ops {
   // Memory.
 
   load(bits: 8 | 16 | 32 | 64, address: I64): Int {
-    return this.let(loadAt(bits, this.translate(this.let(address), bits >> 3, false)));
+    return this.let(loadAt(bits, this.code.translate(this.let(address), bits >> 3, false)));
   }
 
   store(bits: 8 | 16 | 32 | 64, address: I64, v: Int): void {
     const value = this.let(v);
-    const host = this.translate(this.let(address), bits >> 3, true);
-    this.storeAt(bits, host, value);
-    this.commit(host);
+    const host = this.code.translate(this.let(address), bits >> 3, true);
+    this.code.storeAt(bits, host, value);
+    this.code.commit(host);
   }
 
   loadVector(address: I64): V128 {
-    return this.let(node('v128', Load.v128, [this.translate(this.let(address), 16, false)], 0));
+    return this.let(node('v128', Load.v128, [this.code.translate(this.let(address), 16, false)], 0));
   }
 
   storeVector(address: I64, v: V128): void {
     const value = this.let(v);
-    const host = this.translate(this.let(address), 16, true);
-    this.storeV128(host, value, 0);
-    this.commit(host);
+    const host = this.code.translate(this.let(address), 16, true);
+    this.code.storeV128(host, value, 0);
+    this.code.commit(host);
   }
 
   probe(address: I64, bytes: number): void {
-    this.translate(this.let(address), bytes, true);
+    this.code.translate(this.let(address), bytes, true);
   }
 
   push(bits: 16 | 32 | 64, v: Int): void {
@@ -349,9 +270,9 @@ export class RecordOps implements Ops {
     const bytes = bits >> 3;
     const sp = this.register(4, 64) as I64;
     const top = this.let(i64.and(i64.sub(sp, bytes), this.get('stackMask') as I64));
-    const host = this.translate(this.stackAddress(top, bytes, true), bytes, true, true);
-    this.storeAt(bits, host, value);
-    this.commit(host);
+    const host = this.code.translate(this.code.stackAddress(top, bytes, true), bytes, true, true);
+    this.code.storeAt(bits, host, value);
+    this.code.commit(host);
     this.setRegister(4, 64, i64.or(i64.and(sp, this.get('stackKeep') as I64), top));
   }
 
@@ -360,7 +281,7 @@ export class RecordOps implements Ops {
     const sp = this.register(4, 64) as I64;
     const mask = this.get('stackMask') as I64;
     const top = this.let(i64.and(sp, mask));
-    const host = this.translate(this.stackAddress(top, bytes, false), bytes, false, true);
+    const host = this.code.translate(this.code.stackAddress(top, bytes, false), bytes, false, true);
     const value = this.let(loadAt(bits, host));
     return {
       value,
@@ -372,115 +293,115 @@ export class RecordOps implements Ops {
   loadStack(bits: 16 | 32 | 64, offset: I64): Int {
     const bytes = bits >> 3;
     return this.let(
-      loadAt(bits, this.translate(this.stackAddress(this.let(offset), bytes, false), bytes, false, true)),
+      loadAt(bits, this.code.translate(this.code.stackAddress(this.let(offset), bytes, false), bytes, false, true)),
     );
   }
 
   // Leaving.
 
   raise(vector: number, errorCode: IntLike = 0): void {
-    this.w.raw(0x20, PTR);
-    emitExpr(this.w, i32.const(vector));
-    emitExpr(this.w, typeof errorCode === 'object' ? (errorCode as I32) : i32.const(Number(errorCode)));
-    this.callImport(Import.raise);
-    this.w.u8(0x00);
-    this.ended = true;
+    this.code.w.raw(0x20, RECORD_LOCAL);
+    emitExpr(this.code.w, i32.const(vector));
+    emitExpr(this.code.w, typeof errorCode === 'object' ? (errorCode as I32) : i32.const(Number(errorCode)));
+    this.code.callImport(Import.raise);
+    this.code.w.u8(0x00);
+    this.code.ended = true;
   }
 
   nextRip(): I64 {
-    return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.field16(Rec.next)))));
+    return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.next)))));
   }
 
   branch(condition?: I32): void {
     const taken = (): void => {
-      emitExpr(this.w, this.wrapRip(i64.add(this.get('blockRip') as I64, this.field64(Rec.imm))));
-      this.around.jump(this.w, this.depth, Rec.taken);
+      emitExpr(this.code.w, this.wrapRip(i64.add(this.get('blockRip') as I64, this.code.field64(Rec.imm))));
+      this.around.jump(this.code.w, this.code.depth, Rec.taken);
     };
     if (condition === undefined) taken();
     else {
       this.if(condition, taken);
       this.fallThrough();
     }
-    this.ended = true;
+    this.code.ended = true;
   }
 
   /** Leaves the block for the instruction after it. */
   fallThrough(): void {
-    const target = i64.add(this.get('blockRip') as I64, i64.extend_u(this.field16(Rec.next)));
-    emitExpr(this.w, i64.and(target, this.get('ripMask') as I64));
-    this.around.jump(this.w, this.depth, Rec.fallThrough);
-    this.ended = true;
+    const target = i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.next)));
+    emitExpr(this.code.w, i64.and(target, this.get('ripMask') as I64));
+    this.around.jump(this.code.w, this.code.depth, Rec.fallThrough);
+    this.code.ended = true;
   }
 
   jump(rip: I64): void {
-    emitExpr(this.w, rip);
-    this.around.jump(this.w, this.depth, 0);
-    this.ended = true;
+    emitExpr(this.code.w, rip);
+    this.around.jump(this.code.w, this.code.depth, 0);
+    this.code.ended = true;
   }
 
   leave(): void {
-    const target = i64.add(this.get('blockRip') as I64, i64.extend_u(this.field16(Rec.next)));
+    const target = i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.next)));
     this.set('rip', i64.and(target, this.get('ripMask') as I64));
-    this.around.leave(this.w, this.depth, Outcome.Leave);
-    this.ended = true;
+    this.around.leave(this.code.w, this.code.depth, Outcome.Leave);
+    this.code.ended = true;
   }
 
   call(run: (h: HelperContext) => void): void {
     delete this.variant.writes;
-    emitExpr(this.w, i32.const(this.helperIndex(run)));
-    this.w.raw(0x20, PTR);
-    this.callImport(Import.helper);
+    emitExpr(this.code.w, i32.const(this.helperIndex(run)));
+    this.code.w.raw(0x20, RECORD_LOCAL);
+    this.code.callImport(Import.helper);
     if (this.variant.row.row.options.ends) {
-      this.around.act(this.w, this.depth);
-      this.ended = true;
-    } else this.w.u8(0x1a);
+      this.around.act(this.code.w, this.code.depth);
+      this.code.ended = true;
+    } else this.code.w.u8(0x1a);
   }
 
   // For the records that are not instructions (pseudo.ts).
 
   /** Takes back the count of the instructions that do not run, points RIP at this one and returns. */
   stop(outcome: number): void {
-    this.set('budget', i32.add(this.get('budget') as I32, this.field16(Rec.remaining)));
-    const rip = i64.add(this.get('blockRip') as I64, i64.extend_u(this.field16(Rec.offset)));
+    this.set('budget', i32.add(this.get('budget') as I32, this.code.field16(Rec.remaining)));
+    const rip = i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.offset)));
     this.set('rip', i64.and(rip, this.get('ripMask') as I64));
-    this.around.leave(this.w, this.depth, outcome);
-    this.ended = true;
+    this.around.leave(this.code.w, this.code.depth, outcome);
+    this.code.ended = true;
   }
 
   setEffectiveAddress(): void {
-    const base = loadAt(64, this.field16(Rec.segmentBase)) as I64;
+    const base = loadAt(64, this.code.field16(Rec.segmentBase)) as I64;
     const wrap = this.let(this.get('ripMask')) as I64;
     const offset = this.address(0);
-    const size = i64.extend_u(i32.and(this.field32(Rec.imm), 0xff));
+    const size = i64.extend_u(i32.and(this.code.field32(Rec.imm), 0xff));
     // A flat segment with a base still ends at 4 GiB.
     this.if(i64.gt_u(i64.sub(i64.add(offset, size), 1), wrap), () => this.raise(Vector.GP));
     this.set('ea', i64.and(i64.add(offset, base), wrap));
   }
 
   checkAddress(): void {
-    this.w.raw(0x20, PTR);
-    this.callImport(Import.address);
+    this.code.w.raw(0x20, RECORD_LOCAL);
+    this.code.callImport(Import.address);
   }
 
   raiseImmediate(): void {
-    this.w.raw(0x20, PTR);
-    emitExpr(this.w, this.field32(Rec.imm));
-    emitExpr(this.w, i32.const(0));
-    this.callImport(Import.raise);
-    this.w.u8(0x00);
-    this.ended = true;
+    this.code.w.raw(0x20, RECORD_LOCAL);
+    emitExpr(this.code.w, this.code.field32(Rec.imm));
+    emitExpr(this.code.w, i32.const(0));
+    this.code.callImport(Import.raise);
+    this.code.w.u8(0x00);
+    this.code.ended = true;
   }
 
   segmentBase(): I64 {
-    return this.let(loadAt(64, this.field16(Rec.segmentBase)) as I64);
+    return this.let(loadAt(64, this.code.field16(Rec.segmentBase)) as I64);
   }
 
   extraBase(): I64 {
-    return this.let(loadAt(64, this.field16(Rec.base)) as I64);
+    return this.let(loadAt(64, this.code.field16(Rec.base)) as I64);
   }
 
   addressMask(): I64 {
-    return this.let(this.field64(Rec.mask));
+    return this.let(this.code.field64(Rec.mask));
   }
 
   // Private parts.
@@ -494,28 +415,7 @@ export class RecordOps implements Ops {
   private scalar(i: number, bits: number): Int {
     const { kind } = this.form(i);
     if (kind === 'memory') return this.read(i);
-    return loadAt(bits, this.slot(i));
-  }
-
-  private field8(at: number): I32 {
-    return node('i32', Load.u8, [ptr()], at);
-  }
-
-  private field16(at: number): I32 {
-    return node('i32', Load.u16, [ptr()], at);
-  }
-
-  private field32(at: number): I32 {
-    return node('i32', Load.i32, [ptr()], at);
-  }
-
-  private field64(at: number): I64 {
-    return node('i64', Load.i64, [ptr()], at);
-  }
-
-  /** Address of register operand `i`. */
-  private slot(i: number): I32 {
-    return this.field16(Rec.operand + 2 * i);
+    return loadAt(bits, this.code.slot(i));
   }
 
   private wrapRip(rip: I64): I64 {
@@ -530,8 +430,8 @@ export class RecordOps implements Ops {
     if (known) return known;
     const address = this.address(i);
     if (bytes >= 16) this.checkAlignment(address, bytes);
-    const host = this.translate(address, bytes, write);
-    if (this.depth === 0) this.hosts.set(key, host);
+    const host = this.code.translate(address, bytes, write);
+    if (this.code.depth === 0) this.hosts.set(key, host);
     return host;
   }
 
@@ -541,109 +441,9 @@ export class RecordOps implements Ops {
     this.if(i32.and(i32.wrap(address), bytes - 1), () => this.raise(Vector.GP));
   }
 
-  /** A linear address through the TLB; the miss goes to TypeScript, which gives a host address as well. */
-  private translate(address: I64, bytes: number, write: boolean, stack = false): I32 {
-    const { w } = this;
-    if (write && !stack) this.variant.writes = true;
-    const tlb = write ? WRITE_TLB : READ_TLB;
-    const entry = this.let(i32.and(i32.wrap(i64.shr_u(address, 8)), 0xfff0));
-    const tag: I64 = node('i64', Load.i64, [entry], tlb);
-    emitExpr(w, i64.gt_u(i64.xor(tag, address), 4096 - bytes));
-    w.raw(0x04, 0x7f);
-    w.raw(0x20, PTR);
-    emitExpr(w, i32.wrap(address));
-    emitExpr(w, i32.wrap(i64.shr_u(address, 32)));
-    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0) | (stack ? 0x200 : 0)));
-    this.callImport(Import.slow);
-    w.u8(0x05);
-    emitExpr(w, i32.add(i32.wrap(address), node('i32', Load.i32, [entry], tlb + 8)));
-    w.u8(0x0b);
-    const n = this.locals.take('i32');
-    w.u8(0x21);
-    w.uleb(n);
-    return node('i32', 0x20, [], n);
-  }
-
-  /** Completes a store that went to the scratch field. */
-  private commit(host: I32): void {
-    emitExpr(this.w, i32.lt_u(host, STATE_END));
-    this.w.raw(0x04, VOID);
-    this.callImport(Import.commit);
-    this.w.u8(0x0b);
-  }
-
-  private stackAddress(top: I64, bytes: number, write: boolean): I64 {
-    const { w } = this;
-    emitExpr(w, i32.and(this.field8(Rec.flags), RecordFlag.Checked));
-    w.raw(0x04, 0x7e);
-    w.raw(0x20, PTR);
-    emitExpr(w, i32.wrap(top));
-    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0)));
-    this.callImport(Import.stack);
-    w.u8(0xad);
-    w.u8(0x05);
-    emitExpr(w, top);
-    w.u8(0x0b);
-    const n = this.locals.take('i64');
-    w.u8(0x21);
-    w.uleb(n);
-    return node('i64', 0x20, [], n);
-  }
-
-  private callImport(n: number): void {
-    this.w.u8(0x10);
-    this.w.uleb(n);
-  }
-
-  private storeRegister(bits: number, address: I32, v: Int, offset = 0): void {
-    if (bits === 32) this.storeAt(64, address, zeroExtend(v), offset);
-    else this.storeAt(bits, address, v, offset);
-  }
-
-  private storeAt(bits: number, address: I32, v: Int, offset = 0): void {
-    emitExpr(this.w, address);
-    emitExpr(this.w, v);
-    const op64 = v.type === 'i64';
-    if (bits === 8) this.w.u8(op64 ? 0x3c : 0x3a);
-    else if (bits === 16) this.w.u8(op64 ? 0x3d : 0x3b);
-    else if (bits === 32) this.w.u8(op64 ? 0x3e : 0x36);
-    else if (op64) this.w.u8(0x37);
-    else throw new Error(`${this.variant.row.row.name}: an i32 value for 64 bits`);
-    this.w.u8(0);
-    this.w.uleb(offset);
-  }
-
-  private storeV128(address: I32, v: V128, offset: number): void {
-    emitExpr(this.w, address);
-    emitExpr(this.w, v);
-    this.w.raw(0xfd, 0x0b, 0);
-    this.w.uleb(offset);
-  }
-
   /** MMX instructions set TOP = 0 and mark all registers in use; Intel SDM vol. 1, 9.5.1. */
   private enterMmx(): void {
     this.set('fsw', i32.and(this.get('fsw') as I32, ~0x3800));
     this.set('ftw', i32.const(0xff));
-  }
-}
-
-const ptr = (): I32 => node('i32', 0x20, [], PTR);
-
-function masked(bits: number, v: I32): I32 {
-  return bits === 32 ? v : i32.and(v, (1 << bits) - 1);
-}
-
-function loadAt(bits: number, address: I32, offset = 0): Int {
-  switch (bits) {
-    case 8:
-      return node('i32', Load.u8, [address], offset);
-    case 16:
-      return node('i32', Load.u16, [address], offset);
-    case 32:
-      return node('i32', Load.i32, [address], offset);
-    case 64:
-      return node('i64', Load.i64, [address], offset);
-    default:
-      throw new Error(`no integer of ${bits} bits`);
   }
 }
