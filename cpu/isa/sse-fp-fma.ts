@@ -1,8 +1,12 @@
 /** FMA3: fused multiply-add in all forms and operand orders (Intel SDM vol. 2, VFMADD132PD to VFNMSUB231SS). */
 
+import { type F32, type F64, f32, f64, type I32, i32, i64, select, type V128 } from '../ir/expr.ts';
+import type { Ops } from '../ir/ops.ts';
+import { f32x4, f64x2 } from '../ir/vector.ts';
 import { type Lower, op, type Row } from './row.ts';
 import { lanesOf, writeLanes } from './simd-forms.ts';
 import { mergeLow, perLane, type Width } from './sse-fp.ts';
+import { all, plainMxcsr, scalar32 } from './sse-fp-fast.ts';
 import { fused32, fused64 } from './sse-fp-ops.ts';
 import { type Slow, slowly } from './sse-fp-slow.ts';
 
@@ -44,19 +48,139 @@ function slowFused(form: Form, width: Width, order: number, count: number): Slow
   };
 }
 
+/** Knuth's two-sum: `high` is the rounded sum, `low` what it lacks. */
+function twoSum(c: Ops, a: F64, b: F64): { high: F64; low: F64 } {
+  const high = c.let(f64.add(a, b));
+  const part = c.let(f64.sub(high, a));
+  return { high, low: c.let(f64.add(f64.sub(a, f64.sub(high, part)), f64.sub(b, part))) };
+}
+
+/** Dekker's product after Veltkamp's splitting: `high + low` is exactly a * b. */
+function twoProduct(c: Ops, a: F64, b: F64): { high: F64; low: F64 } {
+  const split = (v: F64): { head: F64; tail: F64 } => {
+    const t = c.let(f64.mul(v, f64.reinterpret(i64.const(0x41a0000002000000n))));
+    const head = c.let(f64.sub(t, f64.sub(t, v)));
+    return { head, tail: c.let(f64.sub(v, head)) };
+  };
+  const high = c.let(f64.mul(a, b));
+  const x = split(a);
+  const y = split(b);
+  const first = f64.sub(f64.mul(x.head, y.head), high);
+  const crossed = f64.add(f64.add(first, f64.mul(x.head, y.tail)), f64.mul(x.tail, y.head));
+  return { high, low: c.let(f64.add(crossed, f64.mul(x.tail, y.tail))) };
+}
+
+/** A sum rounded to odd: an inexact one ends in a one bit, so that rounding it again to less is right. */
+function oddSum(c: Ops, a: F64, b: F64): F64 {
+  const { high, low } = twoSum(c, a, b);
+  const bits = c.let(i64.reinterpret(high));
+  const error = c.let(i64.reinterpret(low));
+  const inexact = f64.ne(low, f64.reinterpret(i64.const(0)));
+  const even = i64.eqz(i64.and(bits, 1));
+  // Away from zero when sum and error have the same sign.
+  const step = i64.or(i64.shr_s(i64.xor(bits, error), 63), 1);
+  const adjusted = i64.add(bits, select(step, i64.const(0), i32.and(inexact, even)));
+  return c.let(f64.reinterpret(adjusted));
+}
+
+/** Exponent of a double within 2^-n..2^n. */
+const within = (v: F64, n: number): I32 =>
+  i64.le_u(i64.sub(i64.and(i64.shr_u(i64.reinterpret(v), 52), 0x7ff), 1023 - n), 2 * n);
+const isZero = (v: F64): I32 => f64.eq(v, f64.reinterpret(i64.const(0)));
+
+/**
+ * a * b + d in doubles (Boldo and Melquiond, Emulation of FMA and correctly rounded sums, 2008), right where neither the
+ * operands nor the parts of the product come near the ends of the range.
+ */
+function fusedFast64(c: Ops, a: F64, b: F64, d: F64): { r: F64; good: I32 } {
+  const u = twoProduct(c, a, b);
+  const t = twoSum(c, d, u.low);
+  const v = twoSum(c, u.high, t.high);
+  const sum = f64.add(v.high, oddSum(c, t.low, v.low));
+  // Nothing to fuse in a product of zero, but the sign of a sum of zeros.
+  const nought = c.let(i32.or(isZero(a), isZero(b)));
+  const r = c.let(select(f64.add(u.high, d), sum, nought));
+  const fits = (x: F64, n: number): I32 => i32.or(isZero(x), within(x, n));
+  const operands = all(fits(a, 400), fits(b, 400), fits(d, 850));
+  return { r, good: i32.and(operands, i32.or(nought, i32.eqz(isZero(r)))) };
+}
+
+/** The same for singles: the product is exact in double, and the odd sum rounds to single as the exact one would. */
+function fusedFast32(c: Ops, a: F32, b: F32, d: F32): { r: F32; good: I32 } {
+  const product = c.let(f64.mul(f64.promote(a), f64.promote(b)));
+  const r = c.let(f32.demote(oddSum(c, product, f64.promote(d))));
+  const operands = all(scalar32.notDenormal(a), scalar32.notDenormal(b), scalar32.notDenormal(d));
+  return { r, good: all(operands, scalar32.finite(r), i32.or(scalar32.aboveTiny(r), isZero(product))) };
+}
+
+/** Element `i` of a lane by the fast way: the lane with it in place, and whether it is right. */
+function fuseElement(
+  c: Ops,
+  form: Form,
+  width: Width,
+  order: number,
+  x: readonly V128[],
+  into: V128,
+  i: number,
+  number: number,
+): { lane: V128; good: I32 } {
+  const [m, n, p] = order === 132 ? [0, 2, 1] : order === 213 ? [1, 0, 2] : [1, 2, 0];
+  const minus = form.negateAddend(number);
+  if (width === 32) {
+    const get = (k: number): F32 => f32x4.extract(x[k]!, i);
+    const a = c.let(form.negateProduct ? f32.neg(get(m)) : get(m));
+    const { r, good } = fusedFast32(c, a, c.let(get(n)), c.let(minus ? f32.neg(get(p)) : get(p)));
+    return { lane: c.let(f32x4.replace(into, i, r)), good };
+  }
+  const get = (k: number): F64 => f64x2.extract(x[k]!, i);
+  const a = c.let(form.negateProduct ? f64.neg(get(m)) : get(m));
+  const { r, good } = fusedFast64(c, a, c.let(get(n)), c.let(minus ? f64.neg(get(p)) : get(p)));
+  return { lane: c.let(f64x2.replace(into, i, r)), good };
+}
+
 const packed =
   (form: Form, width: Width, order: number): Lower =>
   (c) => {
     const operands = [lanesOf(c, 0), lanesOf(c, 1), lanesOf(c, 2)];
-    const r = slowly(c, operands, slowFused(form, width, order, perLane(width) * c.lanes));
-    writeLanes(c, 0, r.slice(0, c.lanes));
+    const count = perLane(width);
+    const slow = (): void => {
+      const r = slowly(c, operands, slowFused(form, width, order, count * c.lanes));
+      writeLanes(c, 0, r.slice(0, c.lanes));
+    };
+    const fast = (): void => {
+      const good = c.variable(i32.const(1));
+      const r = operands[0]!.map((first, lane) => {
+        const x = operands.map((o) => o[lane]!);
+        let into = first;
+        for (let i = 0; i < count; i++) {
+          const element = fuseElement(c, form, width, order, x, into, i, lane * count + i);
+          into = element.lane;
+          good.set(i32.and(good.value, element.good));
+        }
+        return into;
+      });
+      c.if(good.value, () => writeLanes(c, 0, r), slow);
+    };
+    c.if(plainMxcsr(c), fast, slow);
   };
 const scalar =
   (form: Form, width: Width, order: number): Lower =>
   (c) => {
-    const base = c.readVector(0);
-    const r = slowly(c, [[base], [c.readVector(1)], [c.readVector(2)]], slowFused(form, width, order, 1));
-    c.writeVector(0, mergeLow(width, base, r[0]!));
+    const x = [c.readVector(0), c.readVector(1), c.readVector(2)];
+    const base = x[0]!;
+    const slow = (): void => {
+      const r = slowly(
+        c,
+        x.map((v) => [v]),
+        slowFused(form, width, order, 1),
+      );
+      c.writeVector(0, mergeLow(width, base, r[0]!));
+    };
+    const fast = (): void => {
+      const { lane, good } = fuseElement(c, form, width, order, x, base, 0, 0);
+      c.if(good, () => c.writeVector(0, lane), slow);
+    };
+    c.if(plainMxcsr(c), fast, slow);
   };
 
 function rows(form: Form): Row[] {
