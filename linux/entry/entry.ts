@@ -178,7 +178,7 @@ function fastSyscall32(task: Task, kind: EntryKind): void {
   clearR8toR11(task);
   regs.r11 = flags & 0xffff_ffffn;
   const pad = (mm.vdso ?? 0) + (kernel.vdso.image32?.symbols.int80_landing_pad ?? 0);
-  loadCodeAndStack(task, __USER32_CS, __USER_DS);
+  if (regs.cs !== __USER32_CS || regs.ss !== __USER_DS) loadCodeAndStack(task, __USER32_CS, __USER_DS);
   // A 64-bit vDSO lies above 4 GiB: SYSRETL cuts the address, IRET refuses it.
   regs.rip = BigInt(pad);
   const arg6 = get_user_u32(mm, Number(regs.rsp & 0xffff_ffffn));

@@ -90,6 +90,8 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
     return fault;
   }
   loadCodeAndStack(task, cs, ss);
+  // AMD's IRET to compatibility mode clears the upper half.
+  if (!task.regs.long) task.regs.rsp &= 0xffff_ffffn;
   return undefined;
 }
 
