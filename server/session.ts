@@ -110,7 +110,7 @@ export class Session {
   resume(plan: ResumePlan): void {
     this.target.resume(plan);
     this.state = 'running';
-    setImmediate(() => this.#slice());
+    this.#slice();
   }
 
   interrupt(): void {

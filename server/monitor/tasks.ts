@@ -47,7 +47,7 @@ function vdso(task: Task, { kernel }: MonitorContext): string {
   const { mm } = task;
   const config = kernel.vdso;
   const rows = [config.image64, config.image32, config.imageX32].flatMap((image) =>
-    image ? [[`image ${image.kind}`, `${hex(image.size)} bytes`, `vvar ${config.vvarPages} pages before it`]] : [],
+    image ? [[`image ${image.kind}`, `0x${hex(image.size)} bytes`, `vvar ${config.vvarPages} pages before it`]] : [],
   );
   const areas = mm.vmas
     .filter((vma) => vma.special)

@@ -69,12 +69,15 @@ export function runLengthEncode(payload: string): string {
 export function decodePayload(raw: string): string {
   if (!raw.includes('}') && !raw.includes('*')) return raw;
   let out = '';
+  let last = '';
   for (let i = 0; i < raw.length; i++) {
     const c = raw[i]!;
-    if (c === '}' && i + 1 < raw.length) out += String.fromCharCode(raw.charCodeAt(++i) ^ 0x20);
-    else if (c === '*' && out !== '' && i + 1 < raw.length)
-      out += out[out.length - 1]!.repeat(Math.max(0, raw.charCodeAt(++i) - 29));
-    else out += c;
+    if (c === '*' && last !== '' && i + 1 < raw.length) {
+      out += last.repeat(Math.max(0, raw.charCodeAt(++i) - 29));
+      continue;
+    }
+    last = c === '}' && i + 1 < raw.length ? String.fromCharCode(raw.charCodeAt(++i) ^ 0x20) : c;
+    out += last;
   }
   return out;
 }
