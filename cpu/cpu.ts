@@ -378,6 +378,7 @@ export class Cpu implements Port {
     data.setInt32(State.budget, budget, true);
   }
 
+  // Not modelled: MOV SS and POP SS hold the trap back by one instruction; AC makes unaligned accesses fault.
   /** One instruction, without regard to breakpoints, with TF's trap and watchpoints. */
   private single(): Exit {
     const trap = this.singleStepping;
