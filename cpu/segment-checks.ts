@@ -122,7 +122,7 @@ export function checkStack(cpu: Cpu, record: number, offset: number, size: numbe
   return checkSegment(cpu, record, Segment.SS, offset, size, write) | 0;
 }
 
-const X87_READS = /^f(?!n?st|ist|bst|n?save|xsave)/;
+const READS = /^(f(?!n?st|ist|bst|n?save|xsave)|call|jmp)/;
 
 /** The `ea-checked` record: leaves the linear address in State.ea. */
 export function checkOperand(cpu: Cpu, record: number): void {
@@ -132,9 +132,9 @@ export function checkOperand(cpu: Cpu, record: number): void {
   const index = h.getBigUint64(h.getUint16(record + Rec.index, true), true);
   const sum = base + (index << BigInt(h.getUint8(record + Rec.scale))) + h.getBigInt64(record + Rec.disp, true);
   const offset = Number(sum & h.getBigUint64(record + Rec.mask, true));
-  // A meaning in TypeScript is taken to write its first operand, but for what the x87 unit reads.
+  // A meaning in TypeScript is taken to write its first operand, but for what the x87 unit and far transfers read.
   const { writes, row } = cpu.interpreter.variant(h.getUint16(record + RECORD_SIZE + Rec.handler, true));
-  const write = writes ?? ((info & 0x100) !== 0 && !X87_READS.test(row.row.name));
+  const write = writes ?? ((info & 0x100) !== 0 && !READS.test(row.row.name));
   const linear = checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset, info & 0xff, write);
   h.setBigUint64(State.ea, BigInt(linear), true);
 }

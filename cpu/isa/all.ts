@@ -9,6 +9,7 @@ import { movRows } from './mov.ts';
 import { muldivRows } from './muldiv.ts';
 import type { Row } from './row.ts';
 import { simdAvxIntRows } from './simd-avx-int.ts';
+import { simdGatherRows } from './simd-gather.ts';
 import { simdIntRows } from './simd-int.ts';
 import { simdLaneRows } from './simd-lane.ts';
 import { simdMoveRows } from './simd-move.ts';
@@ -42,6 +43,7 @@ export const coldRows: readonly Row[] = [
   ...simdLaneRows,
   ...simdAvxIntRows,
   ...simdTextRows,
+  ...simdGatherRows,
   ...sseFpRows,
   ...sseFpConvertRows,
   ...fmaRows,

@@ -36,11 +36,16 @@ export interface Template {
   readonly repeat: readonly number[];
   /** The ModRM.reg operand is a bit offset into memory. */
   readonly bitOffset: boolean;
+  /** The index is a vector register with elements of so many bits, or 0. */
+  readonly vsib: 0 | 32 | 64;
   /** Registers that hold addresses without being named: rsi, rdi, rbx, rsp and rbp. */
   readonly implicit: readonly number[];
   readonly long: boolean;
   readonly compat: boolean;
 }
+
+/** Fixups from this number on are quarters (64 bits) of vector registers. */
+export const VECTOR_FIXUP = 32;
 
 export interface Encoded {
   readonly code: Uint8Array;
@@ -49,7 +54,7 @@ export interface Encoded {
   readonly operand: number | undefined;
   readonly fsBase: bigint;
   readonly gsBase: bigint;
-  /** A string instruction with a repeat prefix. */
+  /** A string instruction with a repeat prefix, or a gather: a trap may come before it is complete. */
   readonly repeated: boolean;
 }
 
@@ -139,7 +144,9 @@ export function encode(template: Template, random: Random, compat: boolean, rip:
   const l = template.l >= 0 ? template.l : random.below(2);
   let rm: Operand | undefined;
   if (memory) {
-    rm = memoryOperand(random, compat, addressSize, target, fixups);
+    rm = template.vsib
+      ? vectorOperand(random, compat, addressSize, target, template.vsib, fixups)
+      : memoryOperand(random, compat, addressSize, target, fixups);
     if (template.bitOffset && template.digit < 0) {
       if (fixups.some(([register]) => register === reg)) reg = (reg + 5) % (8 * high);
       if (!fixups.some(([register]) => register === reg)) {
@@ -215,7 +222,38 @@ export function encode(template: Template, random: Random, compat: boolean, rip:
     operand: hasMemory ? offset : undefined,
     fsBase,
     gsBase,
-    repeated: repeat !== 0,
+    repeated: repeat !== 0 || template.vsib !== 0 || template.vsib !== 0,
+  };
+}
+
+/** A vector of indices around the target: most elements are in reach of it. */
+function vectorOperand(
+  random: Random,
+  compat: boolean,
+  addressSize: number,
+  target: bigint,
+  bits: 32 | 64,
+  fixups: [number, bigint][],
+): Operand {
+  const base = [0, 1, 2, 3, 6, 7][random.below(6)]!;
+  const index = random.below(compat ? 8 : 16);
+  const scale = random.below(4);
+  const displacement = BigInt(random.below(256) - 128);
+  fixups.push([base, BigInt.asUintN(addressSize * 8, target - displacement)]);
+  for (let quarter = 0; quarter < 4; quarter++) {
+    const one = (): bigint => BigInt(random.below(random.oneIn(8) ? 0x1000 : 64) - 16);
+    const low = one();
+    const value = bits === 64 ? low : BigInt.asUintN(32, low) | (one() << 32n);
+    fixups.push([VECTOR_FIXUP + index * 4 + quarter, BigInt.asUintN(64, value)]);
+  }
+  return {
+    modrm: 0x44,
+    sib: (scale << 6) | ((index & 7) << 3) | base,
+    displacement: BigInt.asUintN(8, displacement),
+    displacementSize: 1,
+    x: index >> 3,
+    b: 0,
+    ripRelative: false,
   };
 }
 

@@ -1,4 +1,4 @@
-import { encode, slotAddress } from './encode.ts';
+import { encode, slotAddress, VECTOR_FIXUP } from './encode.ts';
 import { DATA_SIZE, type Patch, SLOTS, type TestCase } from './protocol.ts';
 import { Random } from './random.ts';
 import { edgeValue, fillVector, makeState, type Profile } from './state.ts';
@@ -49,7 +49,16 @@ function loadsStackSegment(code: Uint8Array): boolean {
 /** The whole case that a draft stands for. */
 export function buildCase(draft: Draft): TestCase {
   const state = makeState(draft.seed, draft.profile);
-  for (const [register, value] of draft.fixups) state.gpr[register] = value;
+  const vectors = new DataView(state.xstate.buffer);
+  for (const [register, value] of draft.fixups) {
+    if (register < VECTOR_FIXUP) {
+      state.gpr[register] = value;
+      continue;
+    }
+    const n = (register - VECTOR_FIXUP) >> 2;
+    const quarter = (register - VECTOR_FIXUP) & 3;
+    vectors.setBigUint64((quarter < 2 ? 160 : 576 - 16) + n * 16 + quarter * 8, value, true);
+  }
   if (draft.compat) for (let i = 0; i < 16; i++) state.gpr[i] = state.gpr[i]! & 0xffffffffn;
   const patches: Patch[] = [];
   if (draft.operand >= 0) {

@@ -16,7 +16,7 @@ import { Random } from './random.ts';
 
 /** Encodings that need an operating system, differ from run to run, or cannot be stepped over. */
 const EXCLUDED =
-  /^(syscall|sysenter|sysexit|sysret|int|int1|int3|into|iret\w?|retf|rdtsc\w?|cpuid|rdrand|rdseed|rdpid|rdpmc|xgetbv|xsetbv|f?xsave\w*|f?xrstor\w*|fn?stenv|fldenv|fn?save|frstor|xbegin|xend|xabort|xtest|vm\w+call|vmfunc|hlt|ud[012]\w*|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|cl(ac|ui)|st(ac|ui)|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|clflush\w*|clwb|cldemote|prefetch\w*|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|(ld|st)mxcsr_|sgdt|sidt|smsw|sldt|str|lar|lsl|verr|verw|lss|skinit|stgi|clgi|invlpg\w*|pvalidate|rmp\w+|psmash|bnd\w+|lwpval|gather.*|vp?gather\w+)$/;
+  /^(syscall|sysenter|sysexit|sysret|int|int1|int3|into|iret\w?|retf|rdtsc\w?|cpuid|rdrand|rdseed|rdpid|rdpmc|xgetbv|xsetbv|f?xsave\w*|f?xrstor\w*|fn?stenv|fldenv|fn?save|frstor|xbegin|xend|xabort|xtest|vm\w+call|vmfunc|hlt|ud[012]\w*|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|cl(ac|ui)|st(ac|ui)|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|clflush\w*|clwb|cldemote|prefetch\w*|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|(ld|st)mxcsr_|sgdt|sidt|smsw|sldt|str|lar|lsl|verr|verw|lss|skinit|stgi|clgi|invlpg\w*|pvalidate|rmp\w+|psmash|bnd\w+|lwpval)$/;
 
 /** The feature names (of iced) that the engine may have. */
 const FEATURES =
@@ -54,12 +54,11 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
   if (info.fwait || info.mustBeCpl0 || info.isPrivileged || info.isInputOutput) return undefined;
   const kinds: string[] = [];
   for (let i = 0; i < info.opCount; i++) kinds.push(kindName.get(info.opKind(i))!);
-  if (
-    kinds.some((kind) => /^(farbr|cr_|dr_|tr_|bnd_|k_|kp1|zmm|tmm|sibmem|xbegin|mem_vsib|mem_mpx|mem_mib)/.test(kind))
-  ) {
+  if (kinds.some((kind) => /^(farbr|cr_|dr_|tr_|bnd_|k_|kp1|zmm|tmm|sibmem|xbegin|mem_mpx|mem_mib)/.test(kind))) {
     return undefined;
   }
   const vex = info.encoding === EncodingKind.VEX;
+  const vsib = kinds.find((kind) => kind.startsWith('mem_vsib'));
   let opcode = info.opCode;
   let exactModrm = -1;
   if (info.opCodeLength === 2) {
@@ -103,12 +102,18 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
       kinds.some((kind) => /(_reg|_rm|_or_mem|_reg_mem)$/.test(kind) || kind === 'mem'),
     digit: info.isGroup ? info.groupIndex : -1,
     exactModrm,
-    form: kinds.includes('mem') ? 'mem' : kinds.some((kind) => kind.endsWith('_or_mem')) ? 'any' : 'reg',
+    form:
+      kinds.includes('mem') || vsib !== undefined
+        ? 'mem'
+        : kinds.some((kind) => kind.endsWith('_or_mem'))
+          ? 'any'
+          : 'reg',
     immediate,
     operand16: !vex && size === 16,
     addressSize: info.addressSize / 8,
     lock: info.canUseLockPrefix,
     repeat,
+    vsib: vsib === undefined ? 0 : vsib.includes('32') ? 32 : 64,
     bitOffset: /^Bt[sc r]?/.test(name) && info.table === 1,
     implicit,
     long: info.mode64 && info.intelDecoder64,
