@@ -351,6 +351,14 @@ export class LinuxTarget implements Target {
     if (this.#passOnce.delete(task.tgid) && info.signo === SIGCONT) return undefined;
     if (typeof this.#interrupt === 'number' && info.signo === SIGINT) this.#interrupt = 'no';
     else if (this.#passSignals.has(info.signo)) return undefined;
+    // A breakpoint on a page that cannot be executed (a return address on the stack): it comes before the fetch's fault
+    // (Intel SDM vol. 3, table 6-2).
+    const point =
+      info.layout === 'fault' && info.addr === task.regs.rip && this.#points.breakpointAt(refOf(task), task.regs.rip);
+    if (point) {
+      task.debugSignal = undefined;
+      return { kind: 'breakpoint', thread: refOf(task), hardware: point.kind === 'hardware' };
+    }
     return { kind: 'signal', thread: refOf(task), signal: info.signo };
   }
 

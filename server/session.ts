@@ -3,6 +3,7 @@
  * outlives a client: the next one finds the machine where the last one left it.
  */
 import type { Logger } from 'pino';
+import { getUserReg } from './registers/state.ts';
 import { Views } from './registers/views.ts';
 import { matches, type ThreadSelector } from './rsp/thread-id.ts';
 import type { ResumePlan, StopReport, Target, ThreadRef } from './target.ts';
@@ -27,6 +28,7 @@ export interface SessionHost {
   console(text: string): void;
 }
 
+const SIGTRAP = 5;
 const IDLE_POLL_MS = 4;
 
 export class Session {
@@ -37,6 +39,8 @@ export class Session {
   client: ClientFeatures = newClient();
   /** The last stop, for `?`. */
   lastStop: StopReport | undefined;
+  /** Where the thread of the last stop stood then: a client may have moved it since. */
+  #lastPc = 0n;
   /** `c`, `s` and their like without an own thread id apply to this selection. */
   continueSelector: ThreadSelector = { pid: undefined, tid: 'all' };
   /** vFile:setfs: the process whose root directory counts; 0: the first one's. */
@@ -102,6 +106,17 @@ export class Session {
     return this.general?.pid;
   }
 
+  #pcOf(thread: ThreadRef): bigint {
+    return getUserReg(this.target.readState(thread), 'rip');
+  }
+
+  /** The signal that a thread stands with, for a client that asks anew; SIGTRAP if it is none, or no longer that one. */
+  signalOf(thread: ThreadRef): number {
+    const stop = this.lastStop;
+    const same = stop?.kind === 'signal' && stop.thread.tid === thread.tid && this.#pcOf(thread) === this.#lastPc;
+    return same ? stop.signal : SIGTRAP;
+  }
+
   #alive(thread: ThreadRef): boolean {
     return this.target.threads().some((t) => t.tid === thread.tid && t.pid === thread.pid);
   }
@@ -139,7 +154,10 @@ export class Session {
       this.#general = undefined;
     } else {
       this.state = 'stopped';
-      if ('thread' in report) this.#general = report.thread;
+      if ('thread' in report) {
+        this.#general = report.thread;
+        this.#lastPc = this.#pcOf(report.thread);
+      }
       // After an exec gdb takes the new program's class for granted until it has read the description.
       if (report.kind === 'exec' || (report.kind === 'cs-switch' && report.path !== undefined)) {
         this.views.forget(report.thread.pid);

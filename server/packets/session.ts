@@ -51,7 +51,7 @@ function whyStopped(session: Session): Reply {
       ? stopReply(session, lastStop)
       : exited(session);
   session.general = thread;
-  const plain: StopReport = { kind: 'signal', thread, signal: lastStop?.kind === 'signal' ? lastStop.signal : 5 };
+  const plain: StopReport = { kind: 'signal', thread, signal: session.signalOf(thread) };
   return stopReply(session, plain);
 }
 

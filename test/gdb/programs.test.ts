@@ -36,6 +36,13 @@ int main(int argc, char **argv) {
 
 const SPIN = 'volatile long n; int main(void) { for (;;) n++; }';
 
+const WAITS = `
+#include <errno.h>
+#include <unistd.h>
+int result, error, calls;
+int add(int a, int b) { calls++; return a + b; }
+int main(void) { result = pause(); error = errno; return error != EINTR; }`;
+
 const SLEEPER = `
 #include <time.h>
 #include <stdio.h>
@@ -212,6 +219,27 @@ describe('gdb on a program', function () {
     client.close();
     const text = await gdb([`target remote :${server!.port}`, 'p n > 1000', 'info program']);
     expect(text, text).to.include('$1 = 1');
+  });
+
+  it('the interrupt byte interrupts a system call by the rules of Linux', async () => {
+    const client = await RspClient.connect((await start(buildC('waits', WAITS, ['-m32', '-static', '-O0']))).port);
+    await client.hello();
+    client.raw(frame('vCont;c'));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    client.raw('\x03');
+    expect(await client.reply(20_000)).to.match(/^T02/);
+    client.close();
+    // pause() has its -ERESTARTNOHAND in eax; a called function leaves it alone, and without a signal it waits again.
+    const text = await gdb([
+      `target remote :${server!.port}`,
+      'p $eax',
+      'p $orig_eax',
+      'p add(2, 3)',
+      'p $eax',
+      'kill',
+    ]);
+    expect(text, text).to.include('$1 = -514').and.to.include('$2 = 29');
+    expect(text, text).to.include('$3 = 5').and.to.include('$4 = -514');
   });
 
   it('a vanished client leaves the machine stopped for the next', async () => {
