@@ -1,7 +1,7 @@
 /** Loading segment registers, and the checks of accesses through segments that are not flat; Intel SDM vol. 3, 5.3-5.8. */
 import type { Cpu } from './cpu.ts';
 import { Vector } from './exit.ts';
-import { RECORD_SIZE, Rec } from './interp/record.ts';
+import { RECORD_SIZE, Rec, RecordFlag } from './interp/record.ts';
 import {
   Attribute,
   type Descriptor,
@@ -12,7 +12,7 @@ import {
   isWritable,
   parseDescriptor,
 } from './segment.ts';
-import { Segment, State } from './state.ts';
+import { gprOffset, Segment, State } from './state.ts';
 
 export interface SegmentFault {
   readonly vector: number;
@@ -122,12 +122,36 @@ export function checkStack(cpu: Cpu, record: number, offset: number, size: numbe
   return checkSegment(cpu, record, Segment.SS, offset, size, write) | 0;
 }
 
+/** In the info of an `ea-checked` record: it stands before a string instruction. */
+export const STRING_CHECK = 0x200;
+const SOURCES = new Set([0xa4, 0xa6, 0xac]);
+const WRITES = new Set([0xa4, 0xaa]);
+
+/**
+ * DS:rSI and ES:rDI, as far as the instruction uses them.
+ * Not modelled: limits beyond the first element of a repeated instruction.
+ */
+function checkString(cpu: Cpu, record: number, h: DataView): void {
+  const mask = h.getBigUint64(record + Rec.mask, true);
+  const opcode = h.getUint8(record + Rec.opcode) & 0xfe;
+  const bytes = h.getInt32(record + Rec.imm, true) & 0xff;
+  const repeats = h.getUint8(record + Rec.flags) & (RecordFlag.Rep | RecordFlag.Repne);
+  if (repeats && (h.getBigUint64(gprOffset(1), true) & mask) === 0n) return;
+  const offset = (n: number): number => Number(h.getBigUint64(gprOffset(n), true) & mask);
+  if (SOURCES.has(opcode)) checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset(6), bytes, false);
+  if (opcode !== 0xac) checkSegment(cpu, record, Segment.ES, offset(7), bytes, WRITES.has(opcode));
+}
+
 const READS = /^(f(?!n?st|ist|bst|n?save|xsave)|call|jmp)/;
 
 /** The `ea-checked` record: leaves the linear address in State.ea. */
 export function checkOperand(cpu: Cpu, record: number): void {
   const h = new DataView(cpu.memory.buffer, 0, 0x8000000);
   const info = h.getInt32(record + Rec.imm, true);
+  if (info & STRING_CHECK) {
+    checkString(cpu, record, h);
+    return;
+  }
   const base = h.getBigUint64(h.getUint16(record + Rec.base, true), true);
   const index = h.getBigUint64(h.getUint16(record + Rec.index, true), true);
   const sum = base + (index << BigInt(h.getUint8(record + Rec.scale))) + h.getBigInt64(record + Rec.disp, true);

@@ -5,6 +5,7 @@ import { Pseudo } from '../interp/pseudo.ts';
 import { RECORD_SIZE, Rec, RecordFlag } from '../interp/record.ts';
 import type { Form } from '../interp/variant.ts';
 import { Mode } from '../segment.ts';
+import { STRING_CHECK } from '../segment-checks.ts';
 import {
   gprOffset,
   mmxOffset,
@@ -150,6 +151,14 @@ export class BlockBuilder {
         viaEa = true;
       }
     }
+    if (i.row.row.options.string && this.checksString(i)) {
+      this.clear(record, Pseudo.eaChecked, offset, next);
+      this.address(i, record, next);
+      data.setInt32(record + Rec.imm, STRING_CHECK | (i.opcode & 1 ? i.size >> 3 : 1), true);
+      data.setUint8(record + Rec.opcode, i.opcode);
+      data.setUint8(record + Rec.flags, i.prefix === 2 ? RecordFlag.Rep : i.prefix === 3 ? RecordFlag.Repne : 0);
+      record += RECORD_SIZE;
+    }
     this.clear(record, handler, offset, next);
     if (viaEa) this.finishedAddress(record);
     else this.address(i, record, next);
@@ -167,6 +176,11 @@ export class BlockBuilder {
     data.setUint8(record + Rec.length, i.length);
     data.setInt32(record + Rec.imm2, i.imm2, true);
     return record + RECORD_SIZE;
+  }
+
+  private checksString(i: Instruction): boolean {
+    if (!(this.mode & Mode.Flat)) return true;
+    return !(this.mode & Mode.Long) && i.segment >= 0 && this.segmentation(i.segment) === Pseudo.eaChecked;
   }
 
   /** Which `ea` record a memory operand in this segment wants, if any. */

@@ -62,6 +62,19 @@ describe('cpu: segments', () => {
     expect(m.run('31c0 8ed0')).to.include({ vector: 13, errorCode: 0 });
   });
 
+  it('checks string instructions too', () => {
+    m.reset(32);
+    m.cpu.loadSegment('es', 0);
+    // rep stosb with a count of zero touches nothing; then one that does
+    expect(m.run('f3aa 41 f3aa')).to.include({ vector: 13, errorCode: 0 });
+    expect(m.cpu.regs.rip).to.equal(BigInt(CODE + 3));
+    expect(m.cpu.regs.rcx).to.equal(1n);
+    m.reset(32);
+    m.cpu.loadSegment('es', 0);
+    m.cpu.regs.rsi = BigInt(DATA);
+    expect(m.run('ac 0f0b')).to.include({ vector: 6 });
+  });
+
   it('runs 16-bit code out of the LDT', () => {
     m.reset(32);
     m.cpu.ldt[1] = descriptor(CODE + 0x100, 0xffff, CODE_RX, false);
