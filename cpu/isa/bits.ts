@@ -22,7 +22,7 @@ const bitTest =
     if (register && c.isMemory(0)) {
       const unit = bits === 16 ? 4 : bits === 32 ? 5 : 6;
       const distance = i64.shl(i64.shr_s(signExtend(bits, offset), unit), unit - 3);
-      const at = c.let(i64.add(c.address(0), distance));
+      const at = c.let(i64.and(i64.add(c.address(0), distance), c.addressMask()));
       const size = bits as 16 | 32 | 64;
       if (change) c.probe(at, bits / 8);
       const old = bind(c, c.load(size, at));
