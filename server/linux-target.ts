@@ -1,17 +1,15 @@
 /** `Target` over the model of Linux: the only file of the server, with its folder and the monitor commands, that knows it. */
 import type { Cpu } from '../cpu/cpu.ts';
-import { AT_PAGESZ, AT_SYSINFO_EHDR } from '../linux/abi/auxv.ts';
 import { SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTRAP, type SigInfo } from '../linux/abi/signal.ts';
-import { vmaName } from '../linux/fs/proc/maps.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { access_process_vm } from '../linux/mm/uaccess.ts';
-import { VM_EXEC, VM_READ, VM_WRITE } from '../linux/mm/vma.ts';
 import { kernelInfo, send_signal, signal_wake_up } from '../linux/signal/queue.ts';
 import { siginfoFrom32, siginfoFrom64, siginfoTo32, siginfoTo64 } from '../linux/signal/siginfo.ts';
 import type { RunAction, StopEvent } from '../linux/task/run.ts';
 import type { Task } from '../linux/task/task.ts';
 import { LinuxFiles } from './linux-target/files.ts';
 import { readLibraries } from './linux-target/libraries.ts';
+import { auxvOf, exitOf, regionAt } from './linux-target/objects.ts';
 import { Points } from './linux-target/points.ts';
 import { readTaskState, writeTaskState } from './linux-target/registers.ts';
 import { runMonitor } from './monitor/command.ts';
@@ -59,8 +57,6 @@ export class LinuxTarget implements Target {
   readonly #syscalls = new Map<number, ReadonlySet<number> | 'all'>();
   /** SIGCONT that the client itself sent: not to be shown to it again. */
   readonly #passOnce = new Set<number>();
-  /** Processes that a client let go. */
-  readonly #detached = new Set<number>();
   readonly #classes = new Map<string, Bits>();
   /** A stop that was found while the plan was made. */
   #immediate: StopReport | undefined;
@@ -163,18 +159,7 @@ export class LinuxTarget implements Target {
 
   region(pid: number, address: bigint): MemoryRegion | undefined {
     const mm = this.leader(pid)?.mm;
-    if (!mm || address >= 1n << 64n) return undefined;
-    const at = Number(address);
-    const vma = mm.findVma(at);
-    if (!vma || vma.start > at) {
-      const before = mm.vmas.filter((v) => v.end <= at).pop();
-      const end = vma ? BigInt(vma.start) : 1n << 64n;
-      return { start: BigInt(before?.end ?? 0), end, permissions: '', name: '' };
-    }
-    const permissions = [VM_READ, VM_WRITE, VM_EXEC]
-      .map((flag, i) => ((vma.flags & flag) !== 0 ? 'rwx'[i] : ''))
-      .join('');
-    return { start: BigInt(vma.start), end: BigInt(vma.end), permissions, name: vmaName(mm, vma) };
+    return mm && regionAt(mm, address);
   }
 
   // ---- breakpoints
@@ -293,11 +278,7 @@ export class LinuxTarget implements Target {
   }
 
   #done(): SliceResult {
-    const status = this.exitStatus() ?? { code: 0 };
-    const pid = this.kernel.firstPid;
-    return 'code' in status
-      ? { kind: 'exited', pid, code: status.code, last: true }
-      : { kind: 'killed', pid, signal: status.signal, last: true };
+    return this.#ended(this.kernel.firstPid, this.exitStatus() ?? { code: 0 }, true);
   }
 
   /** @returns undefined for what the client need not know */
@@ -387,10 +368,13 @@ export class LinuxTarget implements Target {
     this.#points.removeAll(pid);
     this.kernel.debug.pids.delete(pid);
     const last = this.processes().length === 0;
-    const signal = status & 0x7f;
-    return signal === 0
-      ? { kind: 'exited', pid, code: (status >> 8) & 0xff, last }
-      : { kind: 'killed', pid, signal, last };
+    return this.#ended(pid, exitOf(status), last);
+  }
+
+  #ended(pid: number, how: ReturnType<typeof exitOf>, last: boolean): StopReport {
+    return 'code' in how
+      ? { kind: 'exited', pid, code: how.code, last }
+      : { kind: 'killed', pid, signal: how.signal, last };
   }
 
   interrupt(): void {
@@ -422,26 +406,9 @@ export class LinuxTarget implements Target {
 
   // ---- objects
 
-  auxv(pid: number): (readonly [bigint, bigint])[] {
+  auxv(pid: number): readonly (readonly [bigint, bigint])[] {
     const mm = this.leader(pid)?.mm;
-    if (!mm) return [];
-    const { savedAuxv } = mm;
-    // CRIU's process under restore has executed nothing here. A vDSO of another class than the program's would confuse gdb.
-    if (savedAuxv.length === 0) {
-      const named = this.programBits(pid) === 64 ? mm.vdso : undefined;
-      const vdso = named === undefined ? [] : ([[BigInt(AT_SYSINFO_EHDR), BigInt(named)]] as const);
-      return [...vdso, [BigInt(AT_PAGESZ), 4096n], [0n, 0n]];
-    }
-    const view = new DataView(savedAuxv.buffer, savedAuxv.byteOffset, savedAuxv.byteLength);
-    const size = this.programBits(pid) / 8;
-    const word = (at: number): bigint => (size === 8 ? view.getBigUint64(at, true) : BigInt(view.getUint32(at, true)));
-    const entries: (readonly [bigint, bigint])[] = [];
-    for (let at = 0; at + 2 * size <= savedAuxv.length; at += 2 * size) {
-      const entry = [word(at), word(at + size)] as const;
-      entries.push(entry);
-      if (entry[0] === 0n) break;
-    }
-    return entries;
+    return mm ? auxvOf(mm, this.programBits(pid)) : [];
   }
 
   execFile(pid: number): string | undefined {
@@ -492,7 +459,6 @@ export class LinuxTarget implements Target {
   /** The process stays where it is until something runs; a signal that it stopped with is delivered if it is to be. */
   detach(pid: number): void {
     this.#points.removeAll(pid);
-    this.#detached.add(pid);
     this.kernel.debug.pids.delete(pid);
     for (const task of this.#living()) {
       if (task.tgid !== pid || !task.debugSignal) continue;
@@ -503,20 +469,16 @@ export class LinuxTarget implements Target {
   attach(pid: number): boolean {
     if (!this.#living().some((task) => task.tgid === pid) || this.kernel.debug.attached(pid)) return false;
     this.kernel.debug.pids.add(pid);
-    this.#detached.delete(pid);
     return true;
   }
 
   attachAll(): void {
-    this.#detached.clear();
     for (const task of this.#living()) this.kernel.debug.pids.add(task.tgid);
   }
 
   exitStatus(): { readonly code: number } | { readonly signal: number } | undefined {
     const status = this.kernel.exitStatus;
-    if (status === undefined) return undefined;
-    const signal = status & 0x7f;
-    return signal === 0 ? { code: (status >> 8) & 0xff } : { signal };
+    return status === undefined ? undefined : exitOf(status);
   }
 
   passSignals(signals: ReadonlySet<number>): void {
