@@ -3,6 +3,7 @@
  * derive from these lists. Pointers are u64 guest addresses; all that they point to lies in the argument area.
  * CRIU: criu/include/restorer.h, struct task_restore_args and thread_restore_args.
  */
+import { PRCTL_MM_MAP_FIELDS } from '../../linux/abi/prctl.ts';
 import { type Field, type ScalarType, type Struct, struct } from '../../linux/abi/struct.ts';
 
 /** Indices of thread_restore_args.caps, in words: low and high of each set. */
@@ -80,23 +81,7 @@ const fields = {
     ['limit', 'u32'],
     ['flags', 'u32'],
   ],
-  /** struct prctl_mm_map. */
-  restore_mm_map: [
-    ['start_code', 'u64'],
-    ['end_code', 'u64'],
-    ['start_data', 'u64'],
-    ['end_data', 'u64'],
-    ['start_brk', 'u64'],
-    ['brk', 'u64'],
-    ['start_stack', 'u64'],
-    ['arg_start', 'u64'],
-    ['arg_end', 'u64'],
-    ['env_start', 'u64'],
-    ['env_end', 'u64'],
-    ['auxv', 'u64'],
-    ['auxv_size', 'u32'],
-    ['exe_fd', 'u32'],
-  ],
+  restore_mm_map: PRCTL_MM_MAP_FIELDS,
   thread_restore_args: [
     ['task', 'u64'],
     ['stack_top', 'u64'],

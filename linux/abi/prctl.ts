@@ -1,3 +1,5 @@
+import { struct } from './struct.ts';
+
 /** include/uapi/linux/prctl.h: the options that this kernel knows. */
 export const PR_SET_PDEATHSIG = 1,
   PR_GET_PDEATHSIG = 2,
@@ -50,3 +52,22 @@ export const ARCH_SET_GS = 0x1001,
 export const ARCH_MAP_VDSO_X32 = 0x2001,
   ARCH_MAP_VDSO_32 = 0x2002,
   ARCH_MAP_VDSO_64 = 0x2003;
+
+/** struct prctl_mm_map: the same 104 bytes in every ABI. */
+export const PRCTL_MM_MAP_FIELDS = [
+  ['start_code', 'u64'],
+  ['end_code', 'u64'],
+  ['start_data', 'u64'],
+  ['end_data', 'u64'],
+  ['start_brk', 'u64'],
+  ['brk', 'u64'],
+  ['start_stack', 'u64'],
+  ['arg_start', 'u64'],
+  ['arg_end', 'u64'],
+  ['env_start', 'u64'],
+  ['env_end', 'u64'],
+  ['auxv', 'u64'],
+  ['auxv_size', 'u32'],
+  ['exe_fd', 'u32'],
+] as const;
+export const prctl_mm_map = struct('prctl_mm_map', PRCTL_MM_MAP_FIELDS);

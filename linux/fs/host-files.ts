@@ -4,22 +4,7 @@
  * symbolic links lead nowhere. Its descriptors are a cache beside the machine's state.
  */
 import fs from 'node:fs';
-
-export interface HostStat {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly mode: number;
-  readonly nlink: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly rdev: bigint;
-  readonly size: number;
-  readonly blksize: number;
-  readonly blocks: number;
-  readonly atime: bigint;
-  readonly mtime: bigint;
-  readonly ctime: bigint;
-}
+import type { Kstat } from '../abi/stat.ts';
 
 /** A regular file of the host, and which one it was when it was looked up. */
 export interface HostSource {
@@ -35,7 +20,7 @@ export class HostFiles {
   readonly #fds = new Map<string, number>();
 
   /** lstat(2) of the host; undefined when there is no such file. */
-  lstat(path: string): HostStat | undefined {
+  lstat(path: string): Kstat | undefined {
     let st: fs.BigIntStats | undefined;
     try {
       st = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });

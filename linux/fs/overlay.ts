@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { EEXIST, ENOTEMPTY, EPERM, EXDEV } from '../abi/errno.ts';
 import { type Kstat, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import { DeviceInode } from './device-node.ts';
-import { compareNames, type HostFiles, type HostStat } from './host-files.ts';
+import { compareNames, type HostFiles } from './host-files.ts';
 import { type DirEntry, Inode, type NewInode, type SetAttr } from './inode.ts';
 import { FifoInode } from './pipe.ts';
 import { copyStat, RegularInode } from './regular.ts';
@@ -33,7 +33,7 @@ const isLazy = (entry: Inode | Lazy): entry is Lazy => !(entry instanceof Inode)
 /** A directory that the host has, or a new one with a mode. */
 interface OverlayDirInit {
   readonly mode?: number;
-  readonly stat?: HostStat;
+  readonly stat?: Kstat;
   readonly upperPath?: string | undefined;
   readonly lowerPath?: string | undefined;
 }
@@ -44,7 +44,7 @@ export class OverlayDirInode extends Inode {
   /** Host directories merged here, upper first. */
   readonly upperPath: string | undefined;
   readonly lowerPath: string | undefined;
-  readonly lower: HostStat | undefined;
+  readonly lower: Kstat | undefined;
   /** Something below was changed: the upper layer has this directory. */
   upper: boolean;
   private merged: Map<string, Inode | Lazy> | undefined;
@@ -127,7 +127,7 @@ export class OverlayDirInode extends Inode {
     return inode;
   }
 
-  private fromHost(entry: Lazy, stat: HostStat, type: number): Inode | undefined {
+  private fromHost(entry: Lazy, stat: Kstat, type: number): Inode | undefined {
     const { files } = this.layers;
     let inode: Inode;
     switch (type) {
@@ -269,9 +269,9 @@ function markMoved(inode: Inode): void {
 
 /** A symbolic link of the host's directory: its text is resolved by our walk, inside of the root. */
 class LowerSymlinkInode extends SymlinkInode {
-  readonly lower: HostStat;
+  readonly lower: Kstat;
 
-  constructor(sb: SuperBlock, target: string, stat: HostStat) {
+  constructor(sb: SuperBlock, target: string, stat: Kstat) {
     super(sb, target, stat.ino);
     this.mode = stat.mode;
     this.lower = stat;

@@ -3,7 +3,7 @@ import { F_SEAL_GROW, F_SEAL_WRITE } from '../abi/fcntl.ts';
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
 import { AddressSpace } from './address-space.ts';
 import type { File } from './file.ts';
-import type { HostSource, HostStat } from './host-files.ts';
+import type { HostSource } from './host-files.ts';
 import { Inode, type SetAttr } from './inode.ts';
 import type { SuperBlock } from './super-block.ts';
 
@@ -21,9 +21,9 @@ export class RegularInode extends Inode {
   /** F_ADD_SEALS of a memfd; undefined where seals are not possible. */
   seals: number | undefined = undefined;
   /** Device and block counts of the lower file, for stat. */
-  readonly lower: HostStat | undefined;
+  readonly lower: Kstat | undefined;
 
-  constructor(sb: SuperBlock, mode: number, lower?: { stat: HostStat; source: HostSource }) {
+  constructor(sb: SuperBlock, mode: number, lower?: { stat: Kstat; source: HostSource }) {
     super(sb, S_IFREG | (mode & 0o7777), lower?.stat.ino ?? sb.newIno());
     this.content = new AddressSpace(sb, lower?.stat.size ?? 0, lower?.source);
     this.upper = lower === undefined;
@@ -99,7 +99,7 @@ export class RegularInode extends Inode {
 }
 
 /** Properties of a file of the host. */
-export function copyStat(inode: Inode, stat: HostStat): void {
+export function copyStat(inode: Inode, stat: Kstat): void {
   inode.nlink = stat.nlink;
   inode.uid = stat.uid;
   inode.gid = stat.gid;

@@ -2,7 +2,7 @@ import { EEXIST, ELOOP, ENOTEMPTY, EPERM } from '../abi/errno.ts';
 import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import { DeviceInode } from './device-node.ts';
 import type { File } from './file.ts';
-import { compareNames, type HostStat } from './host-files.ts';
+import { compareNames } from './host-files.ts';
 import { type DirEntry, Inode, type NewInode } from './inode.ts';
 import { FifoInode } from './pipe.ts';
 import { RegularInode } from './regular.ts';
@@ -81,7 +81,7 @@ export function newNode(sb: SuperBlock, init: NewInode, newDir: () => Inode): In
 export class MemoryDirInode extends Inode {
   readonly entries = new Map<string, Inode>();
   /** The directory below, where this one is mounted: it gives the size. */
-  covered: HostStat | undefined = undefined;
+  covered: Kstat | undefined = undefined;
 
   constructor(sb: SuperBlock, mode = 0o755, ino?: bigint) {
     super(sb, S_IFDIR | (mode & 0o7777), ino);

@@ -41,32 +41,16 @@ import {
   PR_SET_SECUREBITS,
   PR_SET_THP_DISABLE,
   PR_SET_TIMERSLACK,
+  prctl_mm_map,
 } from '../abi/prctl.ts';
 import { NSIG } from '../abi/signal.ts';
-import { struct, type ValueOfStruct } from '../abi/struct.ts';
+import type { ValueOfStruct } from '../abi/struct.ts';
 import { get_file, put_file } from '../mm/file-ref.ts';
 import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
 
-/** struct prctl_mm_map, include/uapi/linux/prctl.h: 104 bytes in every ABI. */
-export const prctl_mm_map = struct('prctl_mm_map', [
-  ['start_code', 'u64'],
-  ['end_code', 'u64'],
-  ['start_data', 'u64'],
-  ['end_data', 'u64'],
-  ['start_brk', 'u64'],
-  ['brk', 'u64'],
-  ['start_stack', 'u64'],
-  ['arg_start', 'u64'],
-  ['arg_end', 'u64'],
-  ['env_start', 'u64'],
-  ['env_end', 'u64'],
-  ['auxv', 'u64'],
-  ['auxv_size', 'u32'],
-  ['exe_fd', 'u32'],
-]);
 type PrctlMmMap = ValueOfStruct<typeof prctl_mm_map>;
 
 const COMM_SIZE = 16;
