@@ -37,6 +37,11 @@ export class NativeRunner {
     return ['/usr/bin/gcc', '/usr/local/bin/gcc'].some((path) => existsSync(path));
   }
 
+  /** The model follows Intel where processors differ: fault order, TOP at a fault, RCPPS and the like. */
+  static isReference(): boolean {
+    return /^vendor_id\s*: GenuineIntel$/m.test(readFileSync('/proc/cpuinfo', 'latin1'));
+  }
+
   /** Does this host have a feature (iced's name)? */
   has(feature: string): boolean {
     const name = HOST_NAMES[feature] ?? feature.toLowerCase();
