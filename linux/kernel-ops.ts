@@ -2,10 +2,11 @@ import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from './abi/prctl.
 import type { Addr } from './addr.ts';
 import { type ArchPrctlRow, get_base, set_base } from './entry/arch-prctl.ts';
 import type { Mm } from './mm/mm.ts';
+import { areaOfProgram, type MmapArea, type MmCaller } from './mm/mmap.ts';
 import type { Vma } from './mm/vma.ts';
 import type { KSigaction } from './signal/sighand.ts';
 import type { Task } from './task/task.ts';
-import { TIF_IA32, TIF_X32 } from './task/thread-info.ts';
+import { TIF_IA32, TIF_X32, X32_SYSCALL_BIT } from './task/thread-info.ts';
 import type { VdsoImage, VdsoKind } from './vdso/image.ts';
 import { map_vdso_calculating, vvar_map_failed } from './vdso/map.ts';
 
@@ -35,7 +36,13 @@ export interface KernelOps {
   /** is_ia32_compat_frame() and is_x32_frame(), arch/x86/kernel/signal.c. Patch 0006. */
   readonly is_ia32_compat_frame: (ka: KSigaction, task: Task) => boolean;
   readonly is_x32_frame: (ka: KSigaction, task: Task) => boolean;
-  /** get_nr_restart_syscall(), arch/x86/kernel/signal.c. Kernel v4.12 (4.8). */
+  /** copy_siginfo_to_user32() for a system call: SIGCHLD's times have the width of x32. Patch 0006. */
+  readonly siginfo_has_x32_times: (task: Task) => boolean;
+  /** find_start_end() and get_mmap_base(): where mmap() looks for a place. Patch `mmap`. */
+  readonly mmap_area: (task: MmCaller) => MmapArea;
+  /** set_personality_64bit(), arch/x86/kernel/process_64.c: more than the flags. Patch `mmap`. */
+  readonly set_personality_64bit: (task: Task) => void;
+  /** get_nr_restart_syscall(), arch/x86/kernel/signal.c. Patch `restart`. */
   readonly get_nr_restart_syscall: (task: Task) => bigint;
 }
 
@@ -62,5 +69,9 @@ export const v4_7: KernelOps = Object.freeze<KernelOps>({
   sigaction_compat_abi: () => {},
   is_ia32_compat_frame: (_ka, task) => isIa32(task),
   is_x32_frame: (_ka, task) => (task.threadInfo.flags & TIF_X32) !== 0,
-  get_nr_restart_syscall: (task) => (isIa32(task) ? NR_ia32_restart_syscall : NR_restart_syscall),
+  siginfo_has_x32_times: (task) => !isIa32(task),
+  mmap_area: areaOfProgram,
+  set_personality_64bit: () => {},
+  get_nr_restart_syscall: (task) =>
+    isIa32(task) ? NR_ia32_restart_syscall : NR_restart_syscall | (task.origAx & BigInt(X32_SYSCALL_BIT)),
 });

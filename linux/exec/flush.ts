@@ -19,6 +19,7 @@ function set_personality(task: Task, abi: Abi): void {
   if (abi !== '64') info.flags |= TIF_ADDR32 | (abi === 'ia32' ? TIF_IA32 : TIF_X32);
   if (abi === 'ia32') info.status |= TS_COMPAT;
   else if (abi === 'x32') info.status &= ~TS_COMPAT;
+  else task.kernel.ops.set_personality_64bit(task);
   if ((task.personality & PER_MASK) !== PER_LINUX32) task.personality &= ~PER_MASK;
   task.personality &= ~READ_IMPLIES_EXEC;
 }

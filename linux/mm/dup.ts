@@ -58,6 +58,8 @@ function copyFields(old: Mm, mm: Mm): void {
   mm.taskSize = old.taskSize;
   mm.mmapBase = old.mmapBase;
   mm.mmapLegacyBase = old.mmapLegacyBase;
+  mm.mmapCompatBase = old.mmapCompatBase;
+  mm.mmapCompatLegacyBase = old.mmapCompatLegacyBase;
   mm.legacyLayout = old.legacyLayout;
   mm.startCode = old.startCode;
   mm.endCode = old.endCode;

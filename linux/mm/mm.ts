@@ -37,6 +37,9 @@ export interface RlimitView {
   readonly max: bigint;
 }
 
+/** mmap_legacy_base(), arch/x86/mm/mmap.c. */
+const mmap_legacy_base = (taskSize: number): Addr => asAddr(Math.ceil(taskSize / 3 / 4096) * 4096);
+
 /** `struct mm_struct`, include/linux/mm_types.h, with arch/x86's mm_context_t. */
 export class Mm implements Mmu {
   readonly kernel: MmKernel;
@@ -54,6 +57,9 @@ export class Mm implements Mmu {
   mmapBase: Addr = asAddr(0x7fff_f7ff_f000);
   /** mm->mmap_legacy_base: where a bottom-up search starts. */
   mmapLegacyBase: Addr = asAddr(0x2aaa_aaaa_b000);
+  /** The same for 32-bit system calls of a 64-bit program: mm->mmap_compat_base, mm->mmap_compat_legacy_base of v4.12. */
+  mmapCompatBase: Addr = asAddr(0xf7ff_e000);
+  mmapCompatLegacyBase: Addr = asAddr(0x5555_5000);
   /** get_unmapped_area goes up from mmapLegacyBase, not down from mmapBase. */
   legacyLayout = false;
   /** Flags of every new mapping: VM_LOCKED after mlockall(MCL_FUTURE). */
@@ -108,11 +114,17 @@ export class Mm implements Mmu {
   arch_pick_mmap_layout(abi: Abi, legacy: boolean): void {
     this.abi = abi;
     this.taskSize = abi === '64' ? TASK_SIZE_MAX : TASK_SIZE_IA32;
-    const gap = Math.min(Math.max(this.rlimit(RLIMIT_STACK), 128 * 1024 * 1024), Math.floor(this.taskSize / 6) * 5);
-    this.mmapLegacyBase = asAddr(Math.ceil(this.taskSize / 3 / 4096) * 4096);
-    this.mmapBase = asAddr(Math.ceil((this.taskSize - gap) / 4096) * 4096);
     this.legacyLayout = legacy || this.rlimit(RLIMIT_STACK) === Number.POSITIVE_INFINITY;
-    if (this.legacyLayout) this.mmapBase = this.mmapLegacyBase;
+    this.mmapLegacyBase = mmap_legacy_base(this.taskSize);
+    this.mmapBase = this.legacyLayout ? this.mmapLegacyBase : this.mmap_base(this.taskSize);
+    this.mmapCompatLegacyBase = mmap_legacy_base(TASK_SIZE_IA32);
+    this.mmapCompatBase = this.legacyLayout ? this.mmapCompatLegacyBase : this.mmap_base(TASK_SIZE_IA32);
+  }
+
+  /** mmap_base(): the stack's limit below the end, at least 128 MiB, at most 5/6. */
+  private mmap_base(taskSize: number): Addr {
+    const gap = Math.min(Math.max(this.rlimit(RLIMIT_STACK), 128 * 1024 * 1024), Math.floor(taskSize / 6) * 5);
+    return asAddr(Math.ceil((taskSize - gap) / 4096) * 4096);
   }
 
   /** rlimit(); infinity is Infinity. */

@@ -51,7 +51,29 @@ export interface MmCaller {
   readonly mm: Mm;
   readonly personality: number;
   readonly cred: { readonly capEffective: bigint };
+  readonly threadInfo: { readonly status: number };
+  readonly origAx: bigint;
+  readonly kernel: { readonly ops: { readonly mmap_area: (task: MmCaller) => MmapArea } };
 }
+
+/** Where a mapping without an address may go. */
+export interface MmapArea {
+  /** A top-down search starts here. */
+  readonly base: Addr;
+  /** A bottom-up search starts here, and ends at `end`. */
+  readonly legacyBase: Addr;
+  readonly end: number;
+  /** MAP_32BIT means something. */
+  readonly map32bit: boolean;
+}
+
+/** By the program that was executed: mm->mmap_base and TASK_SIZE of v4.7. */
+export const areaOfProgram = ({ mm }: MmCaller): MmapArea => ({
+  base: mm.mmapBase,
+  legacyBase: mm.mmapLegacyBase,
+  end: mm.taskSize,
+  map32bit: mm.abi === '64',
+});
 
 const CAP_IPC_LOCK = 14n;
 export const can_do_mlock = (task: MmCaller): boolean =>
@@ -149,11 +171,11 @@ const freeAt = (mm: Mm, address: number, len: number): boolean => {
 };
 
 /** arch_get_unmapped_area(), arch/x86/kernel/sys_x86_64.c: bottom-up. */
-function arch_get_unmapped_area(mm: Mm, hint: number, len: number, flags: number): number {
+function arch_get_unmapped_area(mm: Mm, area: MmapArea, hint: number, len: number, flags: number): number {
   if ((flags & MAP_FIXED) !== 0) return hint;
-  const low = mm.abi === '64' && (flags & MAP_32BIT) !== 0;
-  const begin = low ? 0x4000_0000 : mm.mmapLegacyBase;
-  const end = low ? 0x8000_0000 : mm.taskSize;
+  const low = area.map32bit && (flags & MAP_32BIT) !== 0;
+  const begin = low ? 0x4000_0000 : area.legacyBase;
+  const end = low ? 0x8000_0000 : area.end;
   if (len > end) return -ENOMEM;
   if (hint !== 0) {
     const at = pageAlign(hint);
@@ -163,25 +185,26 @@ function arch_get_unmapped_area(mm: Mm, hint: number, len: number, flags: number
 }
 
 /** arch_get_unmapped_area_topdown(), arch/x86/kernel/sys_x86_64.c. */
-function arch_get_unmapped_area_topdown(mm: Mm, hint: number, len: number, flags: number): number {
+function arch_get_unmapped_area_topdown(mm: Mm, area: MmapArea, hint: number, len: number, flags: number): number {
   if (len > mm.taskSize) return -ENOMEM;
   if ((flags & MAP_FIXED) !== 0) return hint;
-  if (!(mm.abi === '64' && (flags & MAP_32BIT) !== 0)) {
+  if (!(area.map32bit && (flags & MAP_32BIT) !== 0)) {
     if (hint !== 0) {
       const at = pageAlign(hint);
       if (mm.taskSize - len >= at && freeAt(mm, at, len)) return at;
     }
-    const found = vm_unmapped_area(mm, len, PAGE_SIZE, mm.mmapBase, true);
+    const found = vm_unmapped_area(mm, len, PAGE_SIZE, area.base, true);
     if (found >= 0) return found;
   }
-  return arch_get_unmapped_area(mm, hint, len, flags);
+  return arch_get_unmapped_area(mm, area, hint, len, flags);
 }
 
 /** get_unmapped_area(), mm/mmap.c. @returns an address, or a negative errno */
-export function get_unmapped_area(mm: Mm, hint: number, len: number, flags: number): number {
+export function get_unmapped_area(task: MmCaller, hint: number, len: number, flags: number): number {
+  const { mm } = task;
   if (len > mm.taskSize) return -ENOMEM;
   const find = mm.legacyLayout ? arch_get_unmapped_area : arch_get_unmapped_area_topdown;
-  const at = find(mm, hint, len, flags);
+  const at = find(mm, task.kernel.ops.mmap_area(task), hint, len, flags);
   if (at < 0) return at;
   if (at > mm.taskSize - len) return -ENOMEM;
   return at % PAGE_SIZE !== 0 ? -EINVAL : at;
@@ -244,7 +267,7 @@ export function do_mmap(
   if (len === 0 || len >= 2 ** 64) return -ENOMEM;
   if (offset + len > 2 ** 63) return -EOVERFLOW;
   if (mm.vmas.length > MAX_MAP_COUNT) return -ENOMEM;
-  const at = get_unmapped_area(mm, hint, len, flags);
+  const at = get_unmapped_area(task, hint, len, flags);
   if (at < 0) return at;
 
   let vmFlags = calcFlags(protection, flags) | mm.defFlags | VM_MAYRWX;
@@ -385,7 +408,7 @@ export function vm_brk(task: MmCaller, at: number, length: number): number {
   if (len === 0) return 0;
   const exec = (task.personality & READ_IMPLIES_EXEC) !== 0 ? PROT_EXEC : 0;
   const flags = VM_READ | VM_WRITE | exec | VM_MAYRWX | VM_ACCOUNT | mm.defFlags;
-  const place = get_unmapped_area(mm, at, len, MAP_FIXED);
+  const place = get_unmapped_area(task, at, len, MAP_FIXED);
   if (place < 0) return place;
   const locked = mlock_future_check(task, flags, len);
   if (locked < 0) return locked;

@@ -76,7 +76,7 @@ function mremap_to(task: Task, address: number, oldLength: number, to: number, n
   }
   const vma = vma_to_resize(mm, address, oldLen, newLen);
   if (typeof vma === 'number') return vma;
-  const place = get_unmapped_area(mm, to, newLen, MAP_FIXED | mapFlags(vma));
+  const place = get_unmapped_area(task, to, newLen, MAP_FIXED | mapFlags(vma));
   return place < 0 ? place : move_vma(task, vma, address, oldLen, newLen, place);
 }
 
@@ -116,6 +116,6 @@ export function do_mremap(
     return address;
   }
   if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
-  const place = get_unmapped_area(mm, 0, newLen, mapFlags(vma));
+  const place = get_unmapped_area(task, 0, newLen, mapFlags(vma));
   return place < 0 ? place : move_vma(task, vma, address, oldLen, newLen, place);
 }

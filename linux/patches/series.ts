@@ -2,15 +2,19 @@ import { type KernelOps, v4_7 } from '../kernel-ops.ts';
 import { unmapOnVvarFailure, unmapOnVvarFailureMerged } from './0001-vdso-unmap-on-vvar-failure.ts';
 import { mapVdsoAddr, mapVdsoAddrMerged } from './0002-map-vdso-addr.ts';
 import { archMapVdso, archMapVdsoMerged } from './0003-arch-map-vdso.ts';
+import { regsetViewByCs } from './0005-regset-view-by-cs.ts';
+import { sigactionAbi, sigactionAbiMerged, sigactionWithoutCs } from './0006-sigaction-abi.ts';
 import { base } from './base-vdso-mremap.ts';
+import { mmapByEntry } from './mmap-by-entry.ts';
 import { type Patch, PatchError } from './patch.ts';
+import { restartByEntry } from './restart-by-entry.ts';
 
 /** Known, and not in this build yet. */
-const later: readonly Patch[] = [
-  { id: '0004', subject: 'x86/coredump: use pr_reg size, rather that TIF_IA32 flag', requires: [] },
-  { id: '0005', subject: 'x86/ptrace: down with test_thread_flag(TIF_IA32)', requires: [] },
-  { id: '0006', subject: 'x86/signal: add SA_{X32,IA32}_ABI sa_flags', requires: [] },
-];
+const coredump: Patch = {
+  id: '0004',
+  subject: 'x86/coredump: use pr_reg size, rather that TIF_IA32 flag',
+  requires: [],
+};
 
 /** A kernel that `--kernel` can name: v4.7-rc1 and an ordered series on top. */
 export interface KernelVersion {
@@ -19,8 +23,26 @@ export interface KernelVersion {
   readonly series: readonly Patch[];
 }
 
-const posted: readonly Patch[] = [base, unmapOnVvarFailure, mapVdsoAddr, archMapVdso, ...later];
-const merged: readonly Patch[] = [base, unmapOnVvarFailureMerged, mapVdsoAddrMerged, archMapVdsoMerged, ...later];
+const posted: readonly Patch[] = [
+  base,
+  unmapOnVvarFailure,
+  mapVdsoAddr,
+  archMapVdso,
+  coredump,
+  regsetViewByCs,
+  sigactionAbi,
+];
+const merged: readonly Patch[] = [
+  base,
+  unmapOnVvarFailureMerged,
+  mapVdsoAddrMerged,
+  archMapVdsoMerged,
+  coredump,
+  regsetViewByCs,
+  sigactionAbiMerged,
+];
+/** Of v4.8, v4.10 and v4.12. */
+const later: readonly Patch[] = [restartByEntry, sigactionWithoutCs, mmapByEntry];
 
 export const kernels: readonly KernelVersion[] = [
   { name: 'v4.7-rc1', description: 'the base: TIF_IA32 decides, no ARCH_MAP_VDSO', series: [] },
@@ -29,8 +51,7 @@ export const kernels: readonly KernelVersion[] = [
   {
     name: 'v4.12',
     description: 'as v4.9, with the later fixes that CRIU asks for',
-    // Not modelled: restart_syscall by entry ABI, the signal flag without the CS check, mmap below 4 GiB for int 0x80.
-    series: merged,
+    series: [...merged, ...later],
   },
 ];
 

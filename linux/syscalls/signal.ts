@@ -29,7 +29,7 @@ import type { KSigaction } from '../signal/sighand.ts';
 import { siginfoFrom32, siginfoFrom64, siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
 import { CAP_KILL, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
-import { in_x32_syscall, isCompatCall } from '../task/thread-info.ts';
+import { isCompatCall } from '../task/thread-info.ts';
 import { FOREVER, get_timespec } from './user-time.ts';
 
 const MASK64 = 0xffff_ffff_ffff_ffffn;
@@ -245,7 +245,7 @@ export function sys_rt_sigtimedwait(
   }
   if (info) {
     if (infoAt === 0) return info.signo;
-    const bytes = compat ? siginfoTo32(info, in_x32_syscall(task)) : siginfoTo64(info);
+    const bytes = compat ? siginfoTo32(info, task.kernel.ops.siginfo_has_x32_times(task)) : siginfoTo64(info);
     return copy_to_user(task.mm, infoAt, bytes) || info.signo;
   }
   if (wait?.reason === 'timeout' || deadline === 0) return -EAGAIN;

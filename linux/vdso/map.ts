@@ -19,7 +19,7 @@ const VVAR_FLAGS = VM_READ | VM_MAYREAD | VM_IO | VM_DONTDUMP | VM_PFNMAP;
 export function map_vdso_at(task: Task, image: VdsoImage, address: number): number {
   const { mm, kernel } = task;
   const vvarSize = -image.symVvarStart;
-  const start = get_unmapped_area(mm, address, image.size + vvarSize, 0);
+  const start = get_unmapped_area(task, address, image.size + vvarSize, 0);
   if (start < 0) return start;
   const textStart = asAddr(start + vvarSize);
   mm.vdso = textStart;

@@ -70,6 +70,7 @@ export function smallMachine(options: { ops?: KernelOps; vdso?: VdsoConfig; fram
         personality: 0,
         cred: { capEffective: 0n } as Task['cred'],
         threadInfo: { flags: 0, status: 0 },
+        origAx: -1n,
         kernel: kernel as unknown as Task['kernel'],
       };
       Object.defineProperty(task, 'regs', { value: { rip: 0n } });

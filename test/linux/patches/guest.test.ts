@@ -85,13 +85,62 @@ __attribute__((used)) void run(long *sp) {
 asm(".globl _start; _start: mov %rsp, %rdi; call run");
 `;
 
+/**
+ * x86-64: sets a handler by int 0x80, from CS 0x23, or with an argument from CS 0x33, and sends itself the signal. Exit
+ * status: CS in the handler. From the label 1 on, the bytes mean the same in both modes.
+ */
+const HANDLER_CS = `
+asm(
+  ".bss\\n .lcomm stack32, 8192\\n"
+  ".data\\n act: .long handler, 0, 0x04000000, handler\\n"
+  ".text\\n .globl _start\\n _start: mov (%rsp), %rax\\n mov $stack32+8000, %esp\\n cmp $1, %eax\\n jne 1f\\n"
+  "pushq $0x23\\n pushq $1f\\n lretq\\n"
+  ".code32\\n"
+  "1: mov $67, %eax\\n mov $10, %ebx\\n mov $act, %ecx\\n xor %edx, %edx\\n int $0x80\\n"
+  "mov $20, %eax\\n int $0x80\\n mov %eax, %ebx\\n mov $10, %ecx\\n mov $37, %eax\\n int $0x80\\n hlt\\n"
+  "handler: mov %cs, %ebx\\n mov $1, %eax\\n int $0x80\\n hlt\\n"
+  ".code64\\n");
+`;
+
+/**
+ * x86-64: mmap2 by int 0x80, then execve of itself by int 0x80. Exit status 1: the mapping was above 4 GiB; 2: below; 3: the
+ * second program has its vDSO below.
+ */
+const MMAP_INT80 = `
+static long int80(long nr, long a, long b, long c, long d, long e) {
+  long r;
+  asm volatile("int $0x80" : "=a"(r) : "0"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "r8", "r9", "r10", "r11", "memory");
+  return r;
+}
+static char path[4096];
+static char status[2] = "1";
+static unsigned argv[3];
+__attribute__((used)) void run(long *sp) {
+  long argc = sp[0], *p = sp + 1 + argc + 1, vdso = 0;
+  while (*p) p++;
+  for (p++; *p; p += 2) if (*p == 33) vdso = p[1];
+  if (argc > 1) int80(1, vdso >> 32 ? ((char *)sp[2])[0] - '0' : 3, 0, 0, 0, 0);
+  if (int80(192, 0, 4096, 3, 0x22, -1) >> 32 == 0) status[0] = '2';
+  for (int i = 0; (path[i] = ((char *)sp[1])[i]); i++);
+  argv[0] = (unsigned)(long)path;
+  argv[1] = (unsigned)(long)status;
+  int80(11, (long)path, (long)argv, 0, 0, 0);
+  int80(1, 9, 0, 0, 0, 0);
+}
+asm(".globl _start; _start: mov %rsp, %rdi; call run");
+`;
+
 describe('patches, seen by a guest program', () => {
   let move: string;
   let map: string;
+  let handler: string;
+  let mmap: string;
   before(function () {
     if (!haveGcc()) this.skip();
     move = buildC('move-vdso', MOVE_VDSO, ['-m32', '-fno-pic', ...FREESTANDING]);
     map = buildC('map-vdso', MAP_VDSO, ['-m64', ...FREESTANDING]);
+    handler = buildC('handler-cs', HANDLER_CS, ['-m64', ...FREESTANDING]);
+    mmap = buildC('mmap-int80', MMAP_INT80, ['-m64', ...FREESTANDING]);
   });
 
   it('base: a vDSO that was moved by a fast call or by int 0x80 still works', () => {
@@ -115,5 +164,18 @@ describe('patches, seen by a guest program', () => {
       expect(runGuest(map, { vendor })).to.equal(42);
       expect(runGuest(map, { vendor, kernel: 'v4.9' })).to.equal(42);
     }
+  });
+
+  it('0006: a handler that is set from CS 0x23 runs there', () => {
+    expect(runGuest(handler, { patches: 'none' })).to.equal(0x33);
+    for (const kernel of ['compat-cr', 'v4.9', 'v4.12']) expect(runGuest(handler, { kernel })).to.equal(0x23);
+    expect(runGuest(handler, { argv: ['x'] })).to.equal(0x33);
+    expect(runGuest(handler, { argv: ['x'], kernel: 'v4.9' })).to.equal(0x33);
+    expect(runGuest(handler, { argv: ['x'], kernel: 'v4.12' })).to.equal(0x23);
+  });
+
+  it('mmap: below 4 GiB by int 0x80, and execve as a 64-bit program is not concerned', () => {
+    expect(runGuest(mmap, {})).to.equal(1);
+    expect(runGuest(mmap, { kernel: 'v4.12' })).to.equal(2);
   });
 });
