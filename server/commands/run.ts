@@ -33,6 +33,8 @@ function runToEnd(kernel: Kernel, pump: InputPump): number {
         say(`compat-gdbserver: every task is stopped (SIGSTOP); it goes on by SIGCONT, from gdb`);
         return ALL_STOPPED;
       }
+      // Daemons that the program has left behind, as a shell would leave them.
+      if (kernel.exitStatus !== undefined) return exitCode(kernel.exitStatus);
       const waits = living.map((task) => `${task.pid} for ${task.wait?.channels.join(' ') ?? task.state}`);
       throw new Failure(1, `no task can go on: ${waits.join(', ')}`);
     }
