@@ -381,58 +381,18 @@ const vectored2 = (
   if ((flags & ~RWF_HIPRI) !== 0) return -EINVAL;
   return pos === -1 ? move(task, fd, segments) : pos < 0 ? -EINVAL : move(task, fd, segments, pos);
 };
-export const sys_preadv2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  pos: number,
-  _high: number,
-  flags: number,
-): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, false), pos, flags);
-export const sys_pwritev2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  pos: number,
-  _high: number,
-  flags: number,
-): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, false), pos, flags);
-export const compat_sys_preadv2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  low: number,
-  high: number,
-  flags: number,
-): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, true), loff(low, high), flags);
-export const compat_sys_pwritev2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  low: number,
-  high: number,
-  flags: number,
-): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, true), loff(low, high), flags);
+
+/** One of the six p*v2 calls: the position is one argument, or for i386 the low and the high half. */
+const positioned =
+  (move: typeof do_readv, iovec: 'native' | 'compat', position: 'whole' | 'halves') =>
+  (task: Task, fd: number, vec: number, n: number, low: number, high: number, flags: number): SysResult => {
+    const segments = importIovec(task, vec, n, iovec === 'compat');
+    return vectored2(move, task, fd, segments, position === 'halves' ? loff(low, high) : low, flags);
+  };
+export const sys_preadv2 = positioned(do_readv, 'native', 'whole');
+export const sys_pwritev2 = positioned(do_writev, 'native', 'whole');
+export const compat_sys_preadv2 = positioned(do_readv, 'compat', 'halves');
+export const compat_sys_pwritev2 = positioned(do_writev, 'compat', 'halves');
 /** x32: one 64-bit position, compat iovecs. */
-export const compat_sys_preadv64v2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  pos: number,
-  _high: number,
-  flags: number,
-): SysResult => vectored2(do_readv, task, fd, importIovec(task, vec, n, true), pos, flags);
-export const compat_sys_pwritev64v2 = (
-  task: Task,
-  fd: number,
-  vec: number,
-  n: number,
-  pos: number,
-  _high: number,
-  flags: number,
-): SysResult => vectored2(do_writev, task, fd, importIovec(task, vec, n, true), pos, flags);
+export const compat_sys_preadv64v2 = positioned(do_readv, 'compat', 'whole');
+export const compat_sys_pwritev64v2 = positioned(do_writev, 'compat', 'whole');

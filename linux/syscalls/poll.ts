@@ -278,39 +278,16 @@ export function compat_sys_old_select(task: Task, arg: number): SysResult {
   return compat_sys_select(task, words[0]! | 0, words[1]!, words[2]!, words[3]!, words[4]!);
 }
 
-export function sys_pselect6(
-  task: Task,
-  n: number,
-  r: number,
-  w: number,
-  x: number,
-  ts: number,
-  sig: number,
-): SysResult {
-  let sigmask = { mask: 0, size: 8 };
-  if (sig !== 0) {
-    const mask = get_user_u64(task.mm, sig);
-    const size = get_user_u64(task.mm, sig + 8);
+/** pselect6(2): the sixth argument points at the signal mask's address and size, two words of the caller's width. */
+const pselect6 =
+  (word: 4 | 8) =>
+  (task: Task, n: number, r: number, w: number, x: number, ts: number, sig: number): SysResult => {
+    if (sig === 0) return select(task, n, [r, w, x], ts, word, 1);
+    const get = (at: number) => (word === 8 ? get_user_u64(task.mm, at) : get_user_u32(task.mm, at));
+    const mask = get(sig);
+    const size = get(sig + word);
     if (mask === undefined || size === undefined) return -EFAULT;
-    sigmask = { mask: Number(mask), size: Number(size) };
-  }
-  return select(task, n, [r, w, x], ts, 8, 1, sigmask);
-}
-export function compat_sys_pselect6(
-  task: Task,
-  n: number,
-  r: number,
-  w: number,
-  x: number,
-  ts: number,
-  sig: number,
-): SysResult {
-  let sigmask = { mask: 0, size: 8 };
-  if (sig !== 0) {
-    const mask = get_user_u32(task.mm, sig);
-    const size = get_user_u32(task.mm, sig + 4);
-    if (mask === undefined || size === undefined) return -EFAULT;
-    sigmask = { mask, size };
-  }
-  return select(task, n, [r, w, x], ts, 4, 1, sigmask);
-}
+    return select(task, n, [r, w, x], ts, word, 1, { mask: Number(mask), size: Number(size) });
+  };
+export const sys_pselect6 = pselect6(8);
+export const compat_sys_pselect6 = pselect6(4);
