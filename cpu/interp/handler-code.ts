@@ -11,7 +11,7 @@ import {
   type V128,
   zeroExtend,
 } from '../ir/expr.ts';
-import type { Variable } from '../ir/ops.ts';
+import type { Variable } from '../ir/function.ts';
 import { READ_TLB, STATE_END, WRITE_TLB } from '../state.ts';
 import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';

@@ -7,8 +7,16 @@ import type { Instruction } from '../decode/decoder.ts';
 import type { CompiledRow } from '../decode/encoding.ts';
 import { compileRow } from '../decode/encoding.ts';
 import type { Lower } from '../isa/row.ts';
+import { Runtime, RuntimeImports } from '../runtime/module.ts';
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, MEMORY_PAGES, State } from '../state.ts';
-import { assemble, ByteWriter, type FunctionBody, type FunctionType, HANDLER_TYPE } from '../wasm/writer.ts';
+import {
+  assemble,
+  ByteWriter,
+  type FunctionBody,
+  type FunctionType,
+  HANDLER_TYPE,
+  type ModuleSpec,
+} from '../wasm/writer.ts';
 import { Import, Locals } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
 import { RecordOps, type Surroundings } from './lowering.ts';
@@ -49,6 +57,7 @@ export class Interpreter {
   readonly run: (record: number) => number;
   private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE });
   private readonly environment: Record<string, unknown>;
+  private readonly runtime: Runtime;
   private readonly variants: Variant[] = [];
   private readonly byKey = new Map<string, number>();
   private readonly meanings = new Map<Lower, number>();
@@ -60,6 +69,7 @@ export class Interpreter {
     for (const row of pseudoRows) this.number(variantOf(compileRow(row), 64, false, 0, 0));
     for (const row of common) this.enumerate(row);
     const { helpers } = this;
+    this.runtime = new Runtime(memory);
     this.environment = {
       memory,
       table: this.table,
@@ -98,9 +108,9 @@ export class Interpreter {
     if (this.pending.length === 0) return;
     const numbers = this.pending;
     this.pending = [];
-    const functions = numbers.map((n) => this.buildFunction(n));
-    const module = new WebAssembly.Module(assemble({ imports: IMPORTS, functions, memoryPages: MEMORY_PAGES }));
-    const { exports } = new WebAssembly.Instance(module, { env: this.environment });
+    const called = new RuntimeImports(IMPORTS.length);
+    const functions = numbers.map((n) => this.buildFunction(n, called));
+    const exports = this.instantiate({ functions, memoryPages: MEMORY_PAGES }, called);
     for (const n of numbers) this.table.set(n, exports[`h${n}`]);
   }
 
@@ -146,16 +156,22 @@ export class Interpreter {
     return this.helpers.length - 1;
   };
 
-  private buildFunction(n: number): FunctionBody {
+  private instantiate(spec: Omit<ModuleSpec, 'imports'>, called: RuntimeImports): Record<string, unknown> {
+    const module = new WebAssembly.Module(assemble({ ...spec, imports: [...IMPORTS, ...called.imports] }));
+    return new WebAssembly.Instance(module, { env: { ...this.environment, ...called.resolve(this.runtime) } }).exports;
+  }
+
+  private buildFunction(n: number, called: RuntimeImports): FunctionBody {
     const w = new ByteWriter();
     const locals = new Locals(2);
-    new RecordOps(w, locals, this.variants[n]!, functionSurroundings, this.helperIndex).build();
+    new RecordOps(w, locals, this.variants[n]!, functionSurroundings, this.helperIndex, called.index).build();
     return { type: HANDLER_TYPE, export: `h${n}`, locals: ['i64', ...locals.types], code: w.take() };
   }
 
   private buildMain(): (record: number) => number {
     const w = new ByteWriter();
     const locals = new Locals(3);
+    const called = new RuntimeImports(IMPORTS.length);
     const count = this.variants.length;
     const scratch = locals.take('i32');
     loadState(w, 'rip');
@@ -172,7 +188,7 @@ export class Interpreter {
     for (let n = 0; n <= count; n++) w.uleb(n);
     w.u8(0x0b);
     for (let n = 0; n < count; n++) {
-      new RecordOps(w, locals, this.variants[n]!, caseSurroundings(count - n), this.helperIndex).build();
+      new RecordOps(w, locals, this.variants[n]!, caseSurroundings(count - n), this.helperIndex, called.index).build();
       w.u8(0x0b);
     }
     // Any other handler is a function in the table.
@@ -194,10 +210,7 @@ export class Interpreter {
       locals: ['i64', 'i32', ...locals.types],
       code: w.take(),
     };
-    const module = new WebAssembly.Module(
-      assemble({ imports: IMPORTS, table: true, functions: [main], memoryPages: MEMORY_PAGES }),
-    );
-    const { exports } = new WebAssembly.Instance(module, { env: this.environment });
+    const exports = this.instantiate({ table: true, functions: [main], memoryPages: MEMORY_PAGES }, called);
     return exports['run'] as (record: number) => number;
   }
 }

@@ -16,8 +16,10 @@ import {
   type Type,
   type V128,
 } from '../ir/expr.ts';
-import type { Ops, Variable } from '../ir/ops.ts';
+import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../ir/function.ts';
+import type { Ops } from '../ir/ops.ts';
 import { i64x2, lowDouble, lowQuad, v128 } from '../ir/vector.ts';
+import { emitCall, shaped } from '../runtime/module.ts';
 import { fieldSize, gprOffset, State, type StateField, vectorOffset } from '../state.ts';
 import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';
@@ -48,6 +50,7 @@ export class RecordOps implements Ops {
   private readonly variant: Variant;
   private readonly around: Surroundings;
   private readonly helperIndex: (run: (h: HelperContext) => void) => number;
+  private readonly functionIndex: (fn: AnyFunction) => number;
 
   constructor(
     w: ByteWriter,
@@ -55,11 +58,13 @@ export class RecordOps implements Ops {
     variant: Variant,
     around: Surroundings,
     helperIndex: (run: (h: HelperContext) => void) => number,
+    functionIndex: (fn: AnyFunction) => number,
   ) {
     this.code = new HandlerCode(w, locals);
     this.variant = variant;
     this.around = around;
     this.helperIndex = helperIndex;
+    this.functionIndex = functionIndex;
     this.size = variant.size;
     this.lanes = variant.lanes;
     this.vex = variant.row.vex;
@@ -308,6 +313,10 @@ export class RecordOps implements Ops {
     this.code.ended = true;
   }
 
+  thisRip(): I64 {
+    return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.offset)))));
+  }
+
   nextRip(): I64 {
     return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.next)))));
   }
@@ -346,7 +355,12 @@ export class RecordOps implements Ops {
     this.code.ended = true;
   }
 
-  call(run: (h: HelperContext) => void): void {
+  call<P extends readonly Type[], R extends readonly Type[]>(fn: RuntimeFunction<P, R>, ...args: Exprs<P>): Results<R> {
+    const any = fn as unknown as AnyFunction;
+    return shaped(emitCall(this.code, any, this.functionIndex(any), args as unknown as readonly Expr[]));
+  }
+
+  helper(run: (h: HelperContext) => void): void {
     delete this.variant.writes;
     emitExpr(this.code.w, i32.const(this.helperIndex(run)));
     this.code.w.raw(0x20, RECORD_LOCAL);

@@ -6,16 +6,10 @@
  * the first side effect (`write` to a register, `setFlags`): a memory destination is written before registers and flags.
  */
 import type { HelperContext } from '../interp/helper-context.ts';
-import type { StateField } from '../state.ts';
-import type { Expr, F32, F64, I32, I64, Int, IntLike, Type, V128 } from './expr.ts';
+import type { F32, F64, I32, I64, Int, IntLike, V128 } from './expr.ts';
+import type { Builder } from './function.ts';
 
-/** A mutable local. */
-export interface Variable<T extends Type> {
-  readonly value: Expr<T>;
-  set(e: Expr<T>): void;
-}
-
-export interface Ops {
+export interface Ops extends Builder {
   /** The operand-size attribute: 16, 32 or 64. */
   readonly size: 16 | 32 | 64;
   /** Vector length in 16-byte lanes; 2 for VEX.256. */
@@ -25,13 +19,6 @@ export interface Ops {
   /** Size in bits of operand `i`. */
   bits(i: number): number;
   isMemory(i: number): boolean;
-
-  /** Evaluates now and names the value; use it as often as you like. */
-  let<T extends Type>(e: Expr<T>): Expr<T>;
-  variable<T extends Type>(init: Expr<T>): Variable<T>;
-  if(condition: I32, then: () => void, otherwise?: () => void): void;
-  /** Repeats `body` as long as it calls `again` at its end. */
-  loop(body: (again: (condition: I32) => void) => void): void;
 
   /** Operand `i`: i32, zero-extended, up to 32 bits; i64 for 64 bits. Immediates are sign-extended to the operand size. */
   read(i: number): Int;
@@ -55,9 +42,6 @@ export interface Ops {
   register(n: number, bits: number): Int;
   /** 32-bit writes clear the upper half, narrower ones keep the rest. */
   setRegister(n: number, bits: number, v: Int): void;
-  /** A field of the CPU state other than general registers and flags. */
-  get(field: StateField): Int;
-  set(field: StateField, v: Int): void;
 
   load(bits: 8 | 16 | 32 | 64, address: I64): Int;
   store(bits: 8 | 16 | 32 | 64, address: I64, v: Int): void;
@@ -79,7 +63,8 @@ export interface Ops {
   loadStack(bits: 16 | 32 | 64, offset: I64): Int;
 
   raise(vector: number, errorCode?: IntLike): void;
-  /** RIP after this instruction, as it is seen by the program (32 or 16 bits outside 64-bit mode). */
+  /** RIP of this instruction, and after it, as the program sees them (32 or 16 bits outside 64-bit mode). */
+  thisRip(): I64;
   nextRip(): I64;
   /** Relative branch to operand J, when the condition holds. Ends the block. */
   branch(condition?: I32): void;
@@ -93,6 +78,6 @@ export interface Ops {
   extraBase(): I64;
   /** 2^16-1, 2^32-1 or 2^64-1 by the address size. */
   addressMask(): I64;
-  /** Calls TypeScript. */
-  call(run: (h: HelperContext) => void): void;
+  /** Runs a meaning, or the part of one that is rare, in TypeScript. */
+  helper(run: (h: HelperContext) => void): void;
 }

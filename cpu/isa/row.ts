@@ -83,4 +83,4 @@ export function sse(
 export const helper =
   (run: (h: HelperContext) => void): Lower =>
   (c) =>
-    c.call(run);
+    c.helper(run);

@@ -58,7 +58,7 @@ export function slowly(c: Ops, operands: readonly (readonly V128[])[], f: Slow, 
       c.setVector(FIRST + i, v, lane as 0 | 1);
     });
   });
-  c.call((h) => runStaged(h, f, settled));
+  c.helper((h) => runStaged(h, f, settled));
   return [c.vector(RESULT, 0), c.vector(RESULT, 1)];
 }
 
