@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The command line; DESIGN of its options: `compat-gdbserver help COMMAND`. */
 import { Command, CommanderError } from 'commander';
 import { ImageError } from '../criu/image-error.ts';
@@ -42,12 +41,16 @@ function statusOf(error: unknown): number {
   return 1;
 }
 
-let status = 0;
-try {
-  await makeProgram((result) => {
-    status = result;
-  }).parseAsync();
-} catch (error) {
-  status = statusOf(error);
+async function main(): Promise<number> {
+  let status = 0;
+  try {
+    await makeProgram((result) => {
+      status = result;
+    }).parseAsync();
+  } catch (error) {
+    status = statusOf(error);
+  }
+  return status;
 }
-process.exit(status);
+
+void main().then((status) => process.exit(status));
