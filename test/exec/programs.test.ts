@@ -59,4 +59,10 @@ describe('exec --run', () => {
     it('sha256sum', () => expectSame([busybox, 'sha256sum', busybox]));
     it('sort', () => expectSame([busybox, 'sort'], 'pear\napple\nfig\n'));
   });
+
+  it('ends with the status of the first program when only a daemon is left', () => {
+    const ours = emulated(['dash', '-c', 'mkfifo /tmp/never-written; cat /tmp/never-written & echo started; exit 5']);
+    expect(ours.stdout, ours.stderr).to.equal('started\n');
+    expect(ours.status, ours.stderr).to.equal(5);
+  });
 });
