@@ -65,6 +65,11 @@ export class Registers {
   selector(s: Segment): number {
     return this.data.getUint32(State.selector + s * 4, true);
   }
+  /** Only the number: the descriptor stays as it was loaded, until the selector is loaded. */
+  setSelector(name: 'es' | 'ds' | 'fs' | 'gs', selector: number): void {
+    const s = Segment[name.toUpperCase() as 'ES' | 'DS' | 'FS' | 'GS'];
+    this.data.setUint32(State.selector + s * 4, selector, true);
+  }
   get es(): number {
     return this.selector(Segment.ES);
   }

@@ -70,7 +70,8 @@ export class Task {
   /** GDT entries 12-14. */
   readonly tls: BigUint64Array = new BigUint64Array(3);
   /**
-   * Selectors that IRET refused: pt_regs keeps them for the signal frame and the debugger until good ones are loaded.
+   * Selectors of pt_regs that the CPU has not loaded: IRET refused them, or a tracer has put them there and the next return
+   * to user mode will try. For the signal frame and the debugger they are the task's.
    * arch/x86/entry/entry_64.S, native_irq_return_iret and fixup_bad_iret.
    */
   badSelectors: { cs: number; ss: number } | undefined;

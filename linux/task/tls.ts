@@ -71,7 +71,7 @@ export function fill_user_desc(index: number, raw: bigint): UserDesc {
 }
 
 /** tls_desc_okay(): 32-bit data segments, or a clearing. */
-function tls_desc_okay(d: UserDesc): boolean {
+export function tls_desc_okay(d: UserDesc): boolean {
   if (LDT_empty(d) || LDT_zero(d)) return true;
   if ((d.flags & UD_SEG_32BIT) === 0) return false;
   if ((d.flags & UD_CONTENTS) >> UD_CONTENTS_SHIFT > 1) return false;

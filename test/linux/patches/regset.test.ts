@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { NT_PRSTATUS } from '../../../linux/abi/ptrace.ts';
-import { find_regset, task_user_regset_view } from '../../../linux/ptrace/regset-views.ts';
+import { find_regset } from '../../../linux/ptrace/regset.ts';
+import { task_user_regset_view } from '../../../linux/ptrace/regset-views.ts';
 import { scriptedMachine } from '../task/scripted-machine.ts';
 
 /** The size of NT_PRSTATUS as a tracer gets it. */
