@@ -81,10 +81,11 @@ export class Blocks {
     this.tlb.flushJumps();
   }
 
-  hasBreakpoint(address: bigint): boolean {
-    if (this.breakpoints.size === 0 || this.access.mmu === undefined) return false;
+  /** How many breakpoints stand at a linear address. */
+  breakpointCount(address: bigint): number {
+    if (this.breakpoints.size === 0 || this.access.mmu === undefined) return 0;
     const page = this.breakpoints.get(this.access.mmu)?.get(Number(address / BigInt(PAGE_SIZE)));
-    return page?.offsets.has(Number(address % BigInt(PAGE_SIZE))) ?? false;
+    return page?.offsets.get(Number(address % BigInt(PAGE_SIZE))) ?? 0;
   }
 
   dropSpace(mmu: Mmu): void {

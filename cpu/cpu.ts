@@ -1,6 +1,6 @@
 /** The CPU: contexts, the run loop, breakpoints and watchpoints. */
 import { Blocks } from './blocks.ts';
-
+import { activeBreakpoints, DebugRegisters, Dr6, type HardwareBreakpoint } from './debug-registers.ts';
 import { type Block, CodeCache } from './decode/code-cache.ts';
 import { Decoder } from './decode/decoder.ts';
 import { buildTable, compileRow } from './decode/encoding.ts';
@@ -17,10 +17,10 @@ import type { Mmu } from './mmu.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { Registers } from './registers.ts';
 import { SegmentFile } from './segment.ts';
-import { checkOperand, checkStack, loadSegmentRegister } from './segment-checks.ts';
-import { CONTEXT_SIZE, PAGE_SIZE, Segment, State } from './state.ts';
+import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
+import { CONTEXT_SIZE, PAGE_SIZE, RepeatStep, Segment, State } from './state.ts';
 import { Tlb } from './tlb.ts';
-import { type WatchKind, Watchpoints } from './watchpoints.ts';
+import { type WatchHit, type WatchKind, Watchpoints } from './watchpoints.ts';
 
 export type Vendor = 'amd' | 'intel' | 'any';
 
@@ -33,13 +33,18 @@ export interface CpuOptions {
 const DEFAULT_MEMORY_LIMIT = 2 ** 31;
 /** The interpreter comes back this often, so that V8 can put the optimised code in its place. */
 const SLICE = 4_000_000;
-const DR6_SINGLE_STEP = 0x4000;
 
 /** The registers of one task. */
 export class CpuContext {
   readonly regs: Registers;
-  /** TF's trap is due, after an Exit at the same instruction. */
-  trapDue = false;
+  /** DR0-DR3, DR6 and DR7: what ptrace puts here holds from the next `run` or `step` on. */
+  readonly debugRegisters = new DebugRegisters();
+  /** A debug exception that is due after another Exit at the same instruction: its bits of DR6. */
+  trapDue = 0;
+  /** A watchpoint that the instruction of another Exit hit. */
+  watchDue: WatchHit | undefined;
+  /** After MOV SS and POP SS: debug exceptions wait for one instruction (SDM vol. 3, 6.8.3). */
+  shadow = false;
   /** Where the registers are while the context is not in the CPU. */
   readonly saved: Uint8Array;
 
@@ -80,6 +85,8 @@ export class Cpu implements Port {
   resumeOverBreakpoint = false;
   /** Set by a handler that ends the run. */
   pendingExit: Exit | undefined;
+  /** Set by MOV SS and POP SS. */
+  stackSegmentLoaded = false;
 
   private readonly data: DataView;
   private readonly tlb: Tlb;
@@ -88,9 +95,14 @@ export class Cpu implements Port {
   private readonly helperContext: HelperContext;
   private readonly fault = new Fault();
   private readonly retry = new WatchRetry();
-  private context: CpuContext;
+  /** The one that is in the CPU. */
+  context: CpuContext;
   private mmu: Mmu | undefined;
   private readonly watchpoints = new Map<Mmu, Watchpoints>();
+  /** The debug registers as they are applied, and the address space in which. */
+  private hardware: readonly HardwareBreakpoint[] = [];
+  private hardwareMmu: Mmu | undefined;
+  private hardwareKey = '';
   private codeBase = 0n;
   /** Budget given to the slice under way, to know the instruction count within it. */
   private slice = 0;
@@ -150,6 +162,11 @@ export class Cpu implements Port {
   dropSpace(mmu: Mmu): void {
     this.blocks.dropSpace(mmu);
     this.watchpoints.delete(mmu);
+    if (this.hardwareMmu === mmu) {
+      this.hardware = [];
+      this.hardwareMmu = undefined;
+      this.hardwareKey = '';
+    }
     if (this.mmu === mmu) {
       this.mmu = undefined;
       this.access.mmu = undefined;
@@ -204,24 +221,24 @@ export class Cpu implements Port {
   /** Runs at most `budget` instructions. */
   run(budget: number): Exit {
     let left = budget;
-    const over = this.resumeOverBreakpoint;
+    let over = this.resumeOverBreakpoint;
     this.resumeOverBreakpoint = false;
-    this.prepare();
-    if (this.context.trapDue) return this.trap();
-    if (over && left > 0) {
-      const exit = this.single();
-      if (exit.kind !== 'budget') return exit;
-      left--;
-    }
+    let resume = this.prepare();
+    const due = this.takeDue();
+    if (due) return due;
     while (left > 0) {
-      if (this.singleStepping) {
-        if (this.blocks.hasBreakpoint(this.linearRip)) return { kind: 'breakpoint', address: this.linearRip };
-        const exit = this.single();
+      if (this.singleStepping || over || resume || this.context.shadow) {
+        if (!over && this.atDebuggersBreakpoint) return { kind: 'breakpoint', address: this.linearRip };
+        const before = this.icount;
+        const exit = this.single(resume);
         if (exit.kind !== 'budget') return exit;
-        left--;
+        left -= this.icount - before;
+        // What `over` and RF are good for is the whole of a repeated instruction.
+        if (!this.unfinished) over = resume = false;
         continue;
       }
       const before = this.icount;
+      this.data.setUint32(State.repeatStep, 0, true);
       const outcome = this.execute(Math.min(left, SLICE));
       left -= this.icount - before;
       switch (outcome) {
@@ -235,28 +252,41 @@ export class Cpu implements Port {
           }
           break;
         case Outcome.Breakpoint:
-          return { kind: 'breakpoint', address: this.linearRip };
+          return this.stopped();
         case Outcome.Exit:
           return this.takeExit();
         case RAISED:
           return this.exception();
         case WATCHED: {
-          const exit = this.single();
+          const done = this.icount;
+          const exit = this.single(true);
           if (exit.kind !== 'budget') return exit;
-          left--;
+          left -= this.icount - done;
           break;
         }
         default:
+      }
+      if (this.stackSegmentLoaded) {
+        this.stackSegmentLoaded = false;
+        this.context.shadow = this.hardware.length > 0;
       }
     }
     return { kind: 'budget' };
   }
 
-  /** Runs one instruction, whatever breakpoint is on it; kind 'budget' when it simply completed. */
+  /**
+   * Runs one instruction, whatever breakpoint is on it; kind 'budget' when it simply completed. A repeated string
+   * instruction runs to its end, but for a trap (TF, a watchpoint, a data breakpoint) after one of its elements.
+   */
   step(): Exit {
     this.resumeOverBreakpoint = false;
-    this.prepare();
-    return this.context.trapDue ? this.trap() : this.single();
+    const resume = this.prepare();
+    const due = this.takeDue();
+    if (due) return due;
+    for (;;) {
+      const exit = this.single(resume);
+      if (exit.kind !== 'budget' || !this.unfinished) return exit;
+    }
   }
 
   // What the generated code calls (Port).
@@ -287,12 +317,8 @@ export class Cpu implements Port {
     return h.action;
   }
 
-  stack(record: number, offset: number, info: number): number {
-    return checkStack(this, record, offset >>> 0, info & 0xff, (info & 0x100) !== 0);
-  }
-
-  address(record: number): void {
-    checkOperand(this, record);
+  check(record: number, offset: bigint, info: number): bigint {
+    return checkAccess(this, record, offset, info & 0xff, info);
   }
 
   resolve(link: number): number {
@@ -324,11 +350,86 @@ export class Cpu implements Port {
     return this.segments.long ? rip : (rip + this.segments.base(Segment.CS)) & 0xffffffffn;
   }
 
-  /** RF holds for one instruction only, and we have no instruction breakpoints in hardware. */
-  private prepare(): void {
+  private get atDebuggersBreakpoint(): boolean {
+    const at = this.linearRip;
+    const all = this.blocks.breakpointCount(at);
+    return all > 0 && all > this.hardware.filter((h) => h.kind === 'execute' && BigInt(h.address) === at).length;
+  }
+
+  /** A repeated string instruction has stopped after an element with more to come; RIP is at it. */
+  private get unfinished(): boolean {
+    return (this.data.getUint32(State.repeatStep, true) & RepeatStep.Unfinished) !== 0;
+  }
+
+  /** Takes RF, which holds for one instruction only: true when no instruction breakpoint counts there. */
+  private prepare(): boolean {
     const rest = this.data.getUint32(State.flagRest, true);
     if (rest & Flag.RF) this.data.setUint32(State.flagRest, rest & ~Flag.RF, true);
+    this.data.setUint32(State.repeatStep, 0, true);
     this.pendingExit = undefined;
+    this.stackSegmentLoaded = false;
+    const { dr7 } = this.context.debugRegisters;
+    if ((dr7 & 0xff) !== 0 || this.hardware.length > 0) this.applyDebugRegisters();
+    return (rest & Flag.RF) !== 0 && this.hardware.length > 0;
+  }
+
+  /** Makes the breakpoints of the running context, and no others, hold. */
+  private applyDebugRegisters(): void {
+    const { mmu } = this;
+    const d = this.context.debugRegisters;
+    const key = (d.dr7 & 0xff) === 0 ? '' : `${d.dr0} ${d.dr1} ${d.dr2} ${d.dr3} ${d.dr7}`;
+    if (key === this.hardwareKey && mmu === this.hardwareMmu) return;
+    const old = this.hardwareMmu;
+    if (old) {
+      for (const h of this.hardware) if (h.kind === 'execute') this.blocks.removeBreakpoint(old, h.address);
+      this.setDataBreakpoints(old, []);
+    }
+    this.hardware = mmu ? activeBreakpoints(d) : [];
+    this.hardwareMmu = mmu;
+    this.hardwareKey = key;
+    if (!mmu) return;
+    for (const h of this.hardware) if (h.kind === 'execute') this.blocks.addBreakpoint(mmu, h.address);
+    this.setDataBreakpoints(
+      mmu,
+      this.hardware.filter((h) => h.kind !== 'execute'),
+    );
+  }
+
+  private setDataBreakpoints(mmu: Mmu, list: readonly HardwareBreakpoint[]): void {
+    const watchpoints = this.watchpoints.get(mmu) ?? new Watchpoints();
+    watchpoints.setHardware(list as readonly (HardwareBreakpoint & { kind: WatchKind })[]);
+    if (watchpoints.list.length > 0) this.watchpoints.set(mmu, watchpoints);
+    else this.watchpoints.delete(mmu);
+    this.watchesChanged(mmu);
+  }
+
+  /** What was left over by the instruction of the last Exit. */
+  private takeDue(): Exit | undefined {
+    const { context } = this;
+    const { watchDue } = context;
+    if (watchDue) {
+      context.watchDue = undefined;
+      return { kind: 'watchpoint', ...watchDue };
+    }
+    return context.trapDue === 0 || context.shadow ? undefined : this.trap();
+  }
+
+  /** A breakpoint record was met: the debugger's, or one of the debug registers. */
+  private stopped(): Exit {
+    if (this.atDebuggersBreakpoint) return { kind: 'breakpoint', address: this.linearRip };
+    return this.debugException(this.instructionBreakpoints);
+  }
+
+  /** Those of the debug registers at RIP, as bits of DR6. */
+  private get instructionBreakpoints(): number {
+    let bits = 0;
+    for (const h of this.hardware) if (h.kind === 'execute' && BigInt(h.address) === this.linearRip) bits |= h.bit;
+    return bits;
+  }
+
+  private debugException(dr6: number): Exit {
+    this.context.debugRegisters.dr6 |= dr6;
+    return { kind: 'exception', vector: Vector.DB, errorCode: 0, address: 0n, dr6 };
   }
 
   private takeExit(): Exit {
@@ -337,13 +438,22 @@ export class Cpu implements Port {
     return exit;
   }
 
+  /** The image of RFLAGS that a fault leaves has RF set (SDM vol. 3, 17.3.1.1). */
   private exception(): Exit {
     const { vector, errorCode } = this.fault;
+    this.setResumeFlag();
     return { kind: 'exception', vector, errorCode, address: vector === Vector.PF ? this.fault.address : 0n };
+  }
+
+  /** AC may have changed (POPF, IRET, the kernel): blocks depend on it. */
+  private settleMode(): void {
+    const wanted = (this.data.getUint32(State.flagRest, true) & Flag.AC) !== 0;
+    if (wanted !== this.segments.alignmentChecked) this.segments.updateMode();
   }
 
   /** Runs blocks for at most `budget` instructions and counts what was retired. */
   private execute(budget: number): number {
+    this.settleMode();
     this.slice = budget;
     this.data.setInt32(State.budget, budget, true);
     this.fault.record = 0;
@@ -378,16 +488,32 @@ export class Cpu implements Port {
     data.setInt32(State.budget, budget, true);
   }
 
-  // Not modelled: MOV SS and POP SS hold the trap back by one instruction; AC makes unaligned accesses fault.
-  /** One instruction, without regard to breakpoints, with TF's trap and watchpoints. */
-  private single(): Exit {
+  private setResumeFlag(): void {
+    this.data.setUint32(State.flagRest, this.data.getUint32(State.flagRest, true) | Flag.RF, true);
+  }
+
+  /**
+   * One instruction, or one element of a repeated one, without regard to the debugger's breakpoints, with TF's trap,
+   * watchpoints and debug registers. `resume`: an instruction breakpoint of the debug registers does not count.
+   */
+  private single(resume: boolean): Exit {
+    const { context, data } = this;
+    if (this.hardware.length > 0 && !resume && !context.shadow) {
+      const bits = this.instructionBreakpoints;
+      if (bits !== 0) return this.debugException(bits);
+    }
+    context.shadow = false;
     const trap = this.singleStepping;
     const watch = this.access.watchpoints;
     if (watch) {
       watch.recording = true;
       watch.hit = undefined;
+      watch.bits = 0;
     }
     this.blocks.ignoreBreakpoints = true;
+    const { rip } = this.regs;
+    const before = this.icount;
+    data.setUint32(State.repeatStep, trap || watch ? RepeatStep.One : 0, true);
     let exit: Exit | undefined;
     try {
       exit = this.partial(1);
@@ -395,16 +521,33 @@ export class Cpu implements Port {
       this.blocks.ignoreBreakpoints = false;
       if (watch) watch.recording = false;
     }
-    if (exit && exit.kind !== 'cs-switch') return exit;
-    this.context.trapDue = trap;
-    if (exit) return exit;
+    if (exit?.kind === 'exception') return exit;
+    if (this.unfinished) {
+      this.regs.rip = rip;
+      this.icount = before;
+    }
+    // An interrupt or a system call clears TF on its way into the kernel.
+    const stepped = trap && (exit === undefined || exit.kind === 'cs-switch');
+    context.trapDue |= (watch?.bits ?? 0) | (stepped ? Dr6.BS : 0);
+    if (this.stackSegmentLoaded) {
+      this.stackSegmentLoaded = false;
+      context.shadow = true;
+      context.trapDue &= ~Dr6.BS;
+    }
+    if (exit) {
+      context.watchDue = watch?.hit;
+      return exit;
+    }
     if (watch?.hit) return { kind: 'watchpoint', ...watch.hit };
-    return trap ? this.trap() : { kind: 'budget' };
+    return context.trapDue !== 0 && !context.shadow ? this.trap() : { kind: 'budget' };
   }
 
+  /** Between the elements of a repeated instruction the image of RFLAGS has RF set. */
   private trap(): Exit {
-    this.context.trapDue = false;
-    return { kind: 'exception', vector: Vector.DB, errorCode: 0, address: 0n, dr6: DR6_SINGLE_STEP };
+    const { trapDue } = this.context;
+    this.context.trapDue = 0;
+    if (this.unfinished) this.setResumeFlag();
+    return this.debugException(trapDue);
   }
 
   /** Runs the first `n` instructions of the block at RIP (fewer when it leaves early); undefined when they completed. */
@@ -412,6 +555,7 @@ export class Cpu implements Port {
     let block: Block;
     try {
       this.fault.record = 0;
+      this.settleMode();
       block = this.blocks.lookUp();
     } catch (e) {
       if (e === this.fault) return this.exception();
@@ -433,7 +577,7 @@ export class Cpu implements Port {
       case Outcome.Exit:
         return this.takeExit();
       case Outcome.Breakpoint:
-        return { kind: 'breakpoint', address: this.linearRip };
+        return this.stopped();
       default:
         return undefined;
     }

@@ -1,7 +1,7 @@
 /** Loading segment registers, and the checks of accesses through segments that are not flat; Intel SDM vol. 3, 5.3-5.8. */
 import type { Cpu } from './cpu.ts';
 import { Vector } from './exit.ts';
-import { RECORD_SIZE, Rec, RecordFlag } from './interp/record.ts';
+import { AccessInfo, Rec } from './interp/record.ts';
 import {
   Attribute,
   type Descriptor,
@@ -12,7 +12,7 @@ import {
   isWritable,
   parseDescriptor,
 } from './segment.ts';
-import { gprOffset, Segment, State } from './state.ts';
+import { Segment } from './state.ts';
 
 export interface SegmentFault {
   readonly vector: number;
@@ -117,48 +117,45 @@ export function checkSegment(
   return (offset + Number(segments.base(s))) >>> 0;
 }
 
-/** A stack access through an SS that is not flat. */
-export function checkStack(cpu: Cpu, record: number, offset: number, size: number, write: boolean): number {
-  return checkSegment(cpu, record, Segment.SS, offset, size, write) | 0;
+/**
+ * #AC: the operand's natural alignment; SDM vol. 3, table 6-7. Structures (FSTENV, FXSAVE ...) go by their items, which
+ * their size tells.
+ */
+export function alignmentOf(bytes: number): number {
+  switch (bytes) {
+    case 2:
+    case 4:
+    case 8:
+      return bytes;
+    case 10:
+      return 8;
+    case 14:
+    case 94:
+      return 2;
+    case 28:
+    case 108:
+      return 4;
+    default:
+      return 1;
+  }
 }
-
-/** In the info of an `ea-checked` record: it stands before a string instruction. */
-export const STRING_CHECK = 0x200;
-const SOURCES = new Set([0xa4, 0xa6, 0xac]);
-const WRITES = new Set([0xa4, 0xaa]);
 
 /**
- * DS:rSI and ES:rDI, as far as the instruction uses them.
- * Not modelled: limits beyond the first element of a repeated instruction.
+ * Linear address of an access of `bytes` bytes, after the checks that segments and AC ask for. `flags`: AccessInfo.
+ * `offset` is what the instruction computes.
  */
-function checkString(cpu: Cpu, record: number, h: DataView): void {
-  const mask = h.getBigUint64(record + Rec.mask, true);
-  const opcode = h.getUint8(record + Rec.opcode) & 0xfe;
-  const bytes = h.getInt32(record + Rec.imm, true) & 0xff;
-  const repeats = h.getUint8(record + Rec.flags) & (RecordFlag.Rep | RecordFlag.Repne);
-  if (repeats && (h.getBigUint64(gprOffset(1), true) & mask) === 0n) return;
-  const offset = (n: number): number => Number(h.getBigUint64(gprOffset(n), true) & mask);
-  if (SOURCES.has(opcode)) checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset(6), bytes, false);
-  if (opcode !== 0xac) checkSegment(cpu, record, Segment.ES, offset(7), bytes, WRITES.has(opcode));
-}
-
-const READS = /^(f(?!n?st|ist|bst|n?save|xsave)|call|jmp)/;
-
-/** The `ea-checked` record: leaves the linear address in State.ea. */
-export function checkOperand(cpu: Cpu, record: number): void {
-  const h = new DataView(cpu.memory.buffer, 0, 0x8000000);
-  const info = h.getInt32(record + Rec.imm, true);
-  if (info & STRING_CHECK) {
-    checkString(cpu, record, h);
-    return;
+export function checkAccess(cpu: Cpu, record: number, offset: bigint, bytes: number, flags: number): bigint {
+  const { segments, memory } = cpu;
+  const s =
+    flags & AccessInfo.Stack ? Segment.SS : flags & AccessInfo.Extra ? Segment.ES : memory.bytes[record + Rec.segment]!;
+  let linear: bigint;
+  if (segments.long) linear = s < Segment.FS ? offset : (offset + segments.base(s)) & 0xffffffffffffffffn;
+  else {
+    const write = (flags & AccessInfo.Write) !== 0;
+    linear = BigInt(checkSegment(cpu, record, s, Number(offset & 0xffffffffn), bytes, write));
   }
-  const base = h.getBigUint64(h.getUint16(record + Rec.base, true), true);
-  const index = h.getBigUint64(h.getUint16(record + Rec.index, true), true);
-  const sum = base + (index << BigInt(h.getUint8(record + Rec.scale))) + h.getBigInt64(record + Rec.disp, true);
-  const offset = Number(sum & h.getBigUint64(record + Rec.mask, true));
-  // A meaning in TypeScript is taken to write its first operand, but for what the x87 unit and far transfers read.
-  const { writes, row } = cpu.interpreter.variant(h.getUint16(record + RECORD_SIZE + Rec.handler, true));
-  const write = writes ?? ((info & 0x100) !== 0 && !READS.test(row.row.name));
-  const linear = checkSegment(cpu, record, h.getUint8(record + Rec.segment), offset, info & 0xff, write);
-  h.setBigUint64(State.ea, BigInt(linear), true);
+  if (segments.alignmentChecked && Number(linear & 63n) % alignmentOf(bytes) !== 0) {
+    cpu.access.raise(record, Vector.AC, 0);
+  }
+  return linear;
 }

@@ -1,4 +1,5 @@
 /** Selectors, descriptors and the mode that follows from them; Intel SDM vol. 3, chapters 3 and 5. */
+import { Flag } from './flags.ts';
 import { Segment, State } from './state.ts';
 
 /** Attributes as kept in the state: bits 8-23 of a descriptor's high word, limit bits cleared; and Usable. */
@@ -33,6 +34,8 @@ export const Mode = {
   /** FS and GS: add the base, nothing to check. */
   PlainFs: 8,
   PlainGs: 16,
+  /** RFLAGS.AC: accesses that are not aligned fault. Linux sets CR0.AM. */
+  Aligned: 32,
 } as const;
 
 export interface Descriptor {
@@ -97,6 +100,10 @@ export class SegmentFile {
     return (this.attributes(Segment.CS) & Attribute.Long) !== 0;
   }
 
+  get alignmentChecked(): boolean {
+    return (this.view.getUint32(State.mode, true) & Mode.Aligned) !== 0;
+  }
+
   /** Derives the mode bits and what RIP and RSP wrap at. */
   updateMode(): void {
     const { view } = this;
@@ -111,8 +118,9 @@ export class SegmentFile {
       if (this.isPlain(Segment.FS)) mode |= Mode.PlainFs;
       if (this.isPlain(Segment.GS)) mode |= Mode.PlainGs;
     }
+    if (view.getUint32(State.flagRest, true) & Flag.AC) mode |= Mode.Aligned;
     view.setUint32(State.mode, mode, true);
-    // Canonical addresses have bits 48-63 alike: the mode in bits 56-60 cannot be mistaken for an address.
+    // Canonical addresses have bits 48-63 alike: the mode in bits 56-61 cannot be mistaken for an address.
     view.setBigUint64(State.modeTag, BigInt(mode) << 56n, true);
     view.setBigUint64(State.ripMask, long ? 0xffffffffffffffffn : 0xffffffffn, true);
     const stack = long ? 0xffffffffffffffffn : bigStack ? 0xffffffffn : 0xffffn;

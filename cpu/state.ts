@@ -48,12 +48,17 @@ const FIELDS = {
   stackKeep: 8,
   /** Instructions that may still run; goes below zero to stop at the next block. */
   budget: 4,
-  /** The mode bits that blocks are keyed by (mode.ts). */
+  /** The mode bits that blocks are keyed by (segment.ts). */
   mode: 4,
+  /** Repeated string instructions: 0, or RepeatStep. */
+  repeatStep: 4,
   /** Where accesses go that cross a page or are watched; see memory-access.ts. */
   readScratch: 64,
   writeScratch: 64,
 } as const;
+
+/** In `repeatStep`: stop after one element; and the answer that there are more to come. */
+export const RepeatStep = { One: 1, Unfinished: 2 } as const;
 
 export type StateField = keyof typeof FIELDS;
 

@@ -1,4 +1,4 @@
-/** Data watchpoints of one address space. */
+/** Data watchpoints of one address space, and the data breakpoints of the running context. */
 import { PAGE_SIZE } from './state.ts';
 
 export type WatchKind = 'write' | 'read' | 'access';
@@ -7,13 +7,27 @@ export interface Watchpoint {
   readonly address: number;
   readonly length: number;
   readonly kind: WatchKind;
+  /** The bit in DR6 of a breakpoint that the debug registers ask for; 0 for the debugger's. */
+  readonly bit?: number;
 }
+
+export interface WatchHit {
+  readonly address: bigint;
+  readonly access: 'read' | 'write';
+}
+
+const matches = (w: Watchpoint, address: number, size: number, write: boolean): boolean =>
+  address < w.address + w.length &&
+  w.address < address + size &&
+  (w.kind === 'access' || w.kind === (write ? 'write' : 'read'));
 
 export class Watchpoints {
   readonly list: Watchpoint[] = [];
   /** The instruction runs by itself: hits are noted and do not stop it. */
   recording = false;
-  hit: { readonly address: bigint; readonly access: 'read' | 'write' } | undefined;
+  hit: WatchHit | undefined;
+  /** Bits of DR6. */
+  bits = 0;
   private readonly pages = new Set<number>();
 
   add(w: Watchpoint): void {
@@ -22,7 +36,9 @@ export class Watchpoints {
   }
 
   remove(w: Watchpoint): void {
-    const at = this.list.findIndex((o) => o.address === w.address && o.length === w.length && o.kind === w.kind);
+    const at = this.list.findIndex(
+      (o) => !o.bit && o.address === w.address && o.length === w.length && o.kind === w.kind,
+    );
     if (at >= 0) this.list.splice(at, 1);
     this.recount();
   }
@@ -32,24 +48,25 @@ export class Watchpoints {
   }
 
   touches(address: number, size: number, write: boolean): boolean {
-    return this.find(address, size, write) !== undefined;
+    return this.list.some((w) => matches(w, address, size, write));
   }
 
   /** Notes a hit; false when the instruction has to be run again by itself for that. */
   note(address: number, size: number, write: boolean): boolean {
     if (!this.recording) return false;
-    const found = this.find(address, size, write)!;
-    this.hit ??= { address: BigInt(Math.max(address, found.address)), access: write ? 'write' : 'read' };
+    for (const found of this.list) {
+      if (!matches(found, address, size, write)) continue;
+      if (found.bit) this.bits |= found.bit;
+      else this.hit ??= { address: BigInt(Math.max(address, found.address)), access: write ? 'write' : 'read' };
+    }
     return true;
   }
 
-  private find(address: number, size: number, write: boolean): Watchpoint | undefined {
-    return this.list.find(
-      (w) =>
-        address < w.address + w.length &&
-        w.address < address + size &&
-        (w.kind === 'access' || w.kind === (write ? 'write' : 'read')),
-    );
+  /** Replaces those of the debug registers. */
+  setHardware(list: readonly Watchpoint[]): void {
+    const kept = this.list.filter((w) => !w.bit);
+    this.list.splice(0, this.list.length, ...kept, ...list);
+    this.recount();
   }
 
   private recount(): void {

@@ -5,7 +5,6 @@ import { Pseudo } from '../interp/pseudo.ts';
 import { RECORD_SIZE, Rec, RecordFlag } from '../interp/record.ts';
 import type { Form } from '../interp/variant.ts';
 import { Mode } from '../segment.ts';
-import { STRING_CHECK } from '../segment-checks.ts';
 import {
   gprOffset,
   mmxOffset,
@@ -128,45 +127,35 @@ export class BlockBuilder {
     data.setUint16(record + Rec.next, next, true);
   }
 
-  /** The record of one instruction, with an `ea` record before it when a segment counts. */
+  /** The record of one instruction, with an `ea` record before it when its segment has a base to add. */
   private write(i: Instruction, at: number, offset: number): number {
     const { data } = this;
     const next = offset + i.length;
-    const handler = this.interpreter.handlerFor(i);
+    const { string, addressOnly } = i.row.row.options;
+    const accesses = i.isMemory && !addressOnly;
+    const segment = i.segment < 0 ? Segment.DS : i.segment;
+    const checked =
+      (accesses || string !== undefined) &&
+      (this.isChecked(segment) || (string === 'both' && this.isChecked(Segment.ES)));
+    const handler = this.interpreter.handlerFor(i, checked);
     const { forms } = this.interpreter.variant(handler);
     let record = at;
-    let viaEa = false;
-    if (i.isMemory && !i.row.row.options.addressOnly) {
-      const pseudo = this.segmentation(i.segment);
-      if (pseudo !== undefined) {
-        this.clear(record, pseudo, offset, next);
-        this.address(i, record, next);
-        const operand = forms.findIndex((f) => f.kind === 'memory');
-        data.setInt32(
-          record + Rec.imm,
-          Math.max(1, (forms[operand]?.bits ?? 8) >> 3) | (operand === 0 ? 0x100 : 0),
-          true,
-        );
-        record += RECORD_SIZE;
-        viaEa = true;
-      }
-    }
-    if (i.row.row.options.string && this.checksString(i)) {
-      this.clear(record, Pseudo.eaChecked, offset, next);
+    const viaEa = accesses && !checked && segment >= Segment.FS;
+    if (viaEa) {
+      this.clear(record, Pseudo.ea, offset, next);
       this.address(i, record, next);
-      data.setInt32(record + Rec.imm, STRING_CHECK | (i.opcode & 1 ? i.size >> 3 : 1), true);
-      data.setUint8(record + Rec.opcode, i.opcode);
-      data.setUint8(record + Rec.flags, i.prefix === 2 ? RecordFlag.Rep : i.prefix === 3 ? RecordFlag.Repne : 0);
+      const bits = forms.find((f) => f.kind === 'memory')?.bits ?? 8;
+      data.setInt32(record + Rec.imm, Math.max(1, bits >> 3), true);
       record += RECORD_SIZE;
     }
     this.clear(record, handler, offset, next);
     if (viaEa) this.finishedAddress(record);
     else this.address(i, record, next);
-    if (i.row.row.options.string && !(this.mode & Mode.Long)) {
+    if (string === 'both' && !(this.mode & Mode.Long)) {
       data.setUint16(record + Rec.base, segmentBaseOffset(Segment.ES), true);
     }
     this.operands(i, record, next, forms);
-    let flags = this.mode & Mode.Flat ? 0 : RecordFlag.Checked;
+    let flags = this.mode & Mode.Flat && !(this.mode & Mode.Aligned) ? 0 : RecordFlag.Checked;
     if (i.prefix === 2) flags |= RecordFlag.Rep;
     if (i.prefix === 3) flags |= RecordFlag.Repne;
     if (this.mode & Mode.Long) flags |= RecordFlag.Long;
@@ -178,17 +167,14 @@ export class BlockBuilder {
     return record + RECORD_SIZE;
   }
 
-  private checksString(i: Instruction): boolean {
-    if (!(this.mode & Mode.Flat)) return true;
-    return !(this.mode & Mode.Long) && i.segment >= 0 && this.segmentation(i.segment) === Pseudo.eaChecked;
-  }
-
-  /** Which `ea` record a memory operand in this segment wants, if any. */
-  private segmentation(segment: number): number | undefined {
-    if (segment === Segment.FS) return this.mode & Mode.PlainFs ? Pseudo.ea : Pseudo.eaChecked;
-    if (segment === Segment.GS) return this.mode & Mode.PlainGs ? Pseudo.ea : Pseudo.eaChecked;
-    if (segment === Segment.CS && !(this.mode & Mode.Long)) return Pseudo.eaChecked; // not for writing
-    return this.mode & Mode.Flat ? undefined : Pseudo.eaChecked;
+  /** Must accesses to this segment be checked one by one? */
+  private isChecked(segment: number): boolean {
+    const { mode } = this;
+    if (mode & Mode.Aligned) return true;
+    if (mode & Mode.Long) return false;
+    if (segment === Segment.FS) return !(mode & Mode.PlainFs);
+    if (segment === Segment.GS) return !(mode & Mode.PlainGs);
+    return segment === Segment.CS || !(mode & Mode.Flat); // CS is not for writing
   }
 
   private finishedAddress(record: number): void {

@@ -40,7 +40,7 @@ export class CodeCache implements CodeObserver {
 
   /** Blocks of different modes at one place are different. */
   static key(frame: number, offset: number, mode: number): number {
-    return (frame * PAGE_SIZE + offset) * 32 + mode;
+    return (frame * PAGE_SIZE + offset) * 64 + mode;
   }
 
   get nearlyFull(): boolean {

@@ -38,6 +38,7 @@ export interface CompiledRow {
   readonly usesVvvv: boolean;
   /** Handler numbers by variant, filled as they are met. */
   readonly handlers: (number | undefined)[];
+  readonly checkedHandlers: (number | undefined)[];
 }
 
 const FIXED: Record<string, { fixed: number; size: string }> = {
@@ -128,6 +129,7 @@ export function compileRow(row: Row): CompiledRow {
       operands.length === 0,
     usesVvvv: /[HB]/.test(places),
     handlers: [],
+    checkedHandlers: [],
   };
 }
 

@@ -15,10 +15,10 @@ import type { Variable } from '../ir/function.ts';
 import { READ_TLB, STATE_END, WRITE_TLB } from '../state.ts';
 import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';
-import { Rec, RecordFlag } from './record.ts';
+import { AccessInfo, Rec, RecordFlag } from './record.ts';
 
 /** Function numbers of the imports, the same in every module. */
-export const Import = { slow: 0, commit: 1, raise: 2, helper: 3, stack: 4, address: 5, resolve: 6 } as const;
+export const Import = { slow: 0, commit: 1, raise: 2, helper: 3, check: 4, resolve: 5 } as const;
 
 /** The scratch registers of a WebAssembly function, handed out per handler and used again by the next. */
 export class Locals {
@@ -55,8 +55,6 @@ export class HandlerCode {
   readonly locals: Locals;
   /** WebAssembly blocks opened since the handler began. */
   depth = 0;
-  /** There are stores apart from those to the stack. */
-  writes = false;
   /** The handler has left on all paths. */
   ended = false;
 
@@ -138,7 +136,6 @@ export class HandlerCode {
   /** A linear address through the TLB; the miss goes to TypeScript, which gives a host address as well. */
   translate(address: I64, bytes: number, write: boolean, stack = false): I32 {
     const { w } = this;
-    if (write && !stack) this.writes = true;
     const tlb = write ? WRITE_TLB : READ_TLB;
     const entry = this.let(i32.and(i32.wrap(i64.shr_u(address, 8)), 0xfff0));
     const tag: I64 = node('i64', Load.i64, [entry], tlb);
@@ -166,21 +163,35 @@ export class HandlerCode {
     this.w.u8(0x0b);
   }
 
+  /** Linear address of an offset in the stack segment. */
   stackAddress(top: I64, bytes: number, write: boolean): I64 {
     const { w } = this;
     emitExpr(w, i32.and(this.field8(Rec.flags), RecordFlag.Checked));
     w.raw(0x04, 0x7e);
-    w.raw(0x20, RECORD_LOCAL);
-    emitExpr(w, i32.wrap(top));
-    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0)));
-    this.callImport(Import.stack);
-    w.u8(0xad);
+    this.check(top, bytes | (write ? AccessInfo.Write : 0) | AccessInfo.Stack);
     w.u8(0x05);
     emitExpr(w, top);
     w.u8(0x0b);
+    return this.takeI64();
+  }
+
+  /** Linear address of an offset in the segment of the memory operand, or in ES. */
+  checkedAddress(offset: I64, bytes: number, write: boolean, extra: boolean): I64 {
+    this.check(offset, bytes | (write ? AccessInfo.Write : 0) | (extra ? AccessInfo.Extra : 0));
+    return this.takeI64();
+  }
+
+  private check(offset: I64, info: number): void {
+    this.w.raw(0x20, RECORD_LOCAL);
+    emitExpr(this.w, offset);
+    emitExpr(this.w, i32.const(info));
+    this.callImport(Import.check);
+  }
+
+  private takeI64(): I64 {
     const n = this.locals.take('i64');
-    w.u8(0x21);
-    w.uleb(n);
+    this.w.u8(0x21);
+    this.w.uleb(n);
     return node('i64', 0x20, [], n);
   }
 

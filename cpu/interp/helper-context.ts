@@ -2,8 +2,9 @@
 import type { Cpu } from '../cpu.ts';
 import type { Exit } from '../exit.ts';
 import type { Registers } from '../registers.ts';
-import { fieldSize, State, type StateField } from '../state.ts';
-import { Action, Rec, RecordFlag } from './record.ts';
+import { checkAccess } from '../segment-checks.ts';
+import { fieldSize, STATE_END, State, type StateField } from '../state.ts';
+import { AccessInfo, Action, Rec, RecordFlag } from './record.ts';
 import type { Variant } from './variant.ts';
 
 const MASK64 = 0xffffffffffffffffn;
@@ -56,11 +57,17 @@ export class HelperContext {
   get segment(): number {
     return this.view.getUint8(this.record + Rec.segment);
   }
+  /** Accesses are checked one by one: addresses are offsets until then. */
+  get checked(): boolean {
+    return this.variant.checked;
+  }
   /** Bases of the source's and the destination's segment in string instructions. */
   get segmentBase(): bigint {
+    if (this.checked) return 0n;
     return this.view.getBigUint64(this.view.getUint16(this.record + Rec.segmentBase, true), true);
   }
   get extraBase(): bigint {
+    if (this.checked) return 0n;
     return this.view.getBigUint64(this.view.getUint16(this.record + Rec.base, true), true);
   }
   /** Mask of the address size. */
@@ -93,7 +100,7 @@ export class HelperContext {
     return this.view.getUint16(this.record + Rec.operand + 2 * i, true);
   }
 
-  /** Linear address of the memory operand; only the offset for `addressOnly` rows. */
+  /** Address of the memory operand, for the accesses below; only the offset for `addressOnly` rows. */
   address(_i = 0): bigint {
     const { view, record } = this;
     const base = view.getBigUint64(view.getUint16(record + Rec.base, true), true);
@@ -120,34 +127,55 @@ export class HelperContext {
     else this.setInteger(this.slot(i), bits, v);
   }
 
-  load(bits: number, address: bigint): bigint {
+  /** `extra`: in ES, the destination of string instructions. */
+  load(bits: number, address: bigint, extra = false): bigint {
+    return this.loadLinear(bits, this.linear(address, bits >> 3, false, extra));
+  }
+
+  store(bits: number, address: bigint, v: bigint, extra = false): void {
+    this.storeLinear(bits, this.linear(address, bits >> 3, true, extra), v);
+  }
+
+  /** Faults as a store of `bytes` (up to 64) bytes would. */
+  probe(address: bigint, bytes: number): void {
+    this.probeLinear(this.linear(address, bytes, true, false), bytes);
+  }
+
+  /** The linear address of an access through the segment of the memory operand. */
+  private linear(address: bigint, bytes: number, write: boolean, extra: boolean): bigint {
+    if (!this.checked) return address;
+    const flags = (write ? AccessInfo.Write : 0) | (extra ? AccessInfo.Extra : 0);
+    return checkAccess(this.cpu, this.record, address, bytes, flags);
+  }
+
+  /** These three take what `stackAddress` gives. */
+  loadLinear(bits: number, address: bigint): bigint {
     const low = Number(address & 0xffffffffn) | 0;
     const high = Number((address >> 32n) & 0xffffffffn) | 0;
     return this.integer(this.cpu.access.host(this.record, low, high, bits >> 3, false), bits);
   }
 
-  store(bits: number, address: bigint, v: bigint): void {
+  storeLinear(bits: number, address: bigint, v: bigint): void {
     const low = Number(address & 0xffffffffn) | 0;
     const high = Number((address >> 32n) & 0xffffffffn) | 0;
     const host = this.cpu.access.host(this.record, low, high, bits >> 3, true);
     this.setInteger(host, bits, v);
-    if (host < 0x10000) this.cpu.access.commit();
+    if (host < STATE_END) this.cpu.access.commit();
   }
 
-  /** Faults as a store of `bytes` (up to 64) bytes would. */
-  probe(address: bigint, bytes: number): void {
+  probeLinear(address: bigint, bytes: number): void {
     const low = Number(address & 0xffffffffn) | 0;
     const high = Number((address >> 32n) & 0xffffffffn) | 0;
     this.cpu.access.host(this.record, low, high, bytes, true);
   }
 
-  /** Linear address of an offset in the stack segment, checked when SS is not flat. */
+  /** Linear address of an offset in the stack segment, checked when SS is not flat or AC is set. */
   stackAddress(offset: bigint, bytes: number, write: boolean): bigint {
     if (!(this.view.getUint8(this.record + Rec.flags) & RecordFlag.Checked)) return offset;
-    return BigInt(this.cpu.stack(this.record, Number(offset), bytes | (write ? 0x100 : 0)) >>> 0);
+    return checkAccess(this.cpu, this.record, offset, bytes, (write ? AccessInfo.Write : 0) | AccessInfo.Stack);
   }
 
-  /** Host address for direct access to `n` bytes within a page. */
+  /** Host address for direct access to `n` bytes within a page; not when accesses are checked. */
   pageRun(address: bigint, n: number, write: boolean): number {
     const low = Number(address & 0xffffffffn) | 0;
     const high = Number((address >> 32n) & 0xffffffffn) | 0;
@@ -155,12 +183,12 @@ export class HelperContext {
   }
 
   loadBytes(address: bigint, n: number): Uint8Array {
-    return this.cpu.access.read(this.record, address & MASK64, n);
+    return this.cpu.access.read(this.record, this.linear(address & MASK64, n, false, false), n);
   }
 
   /** Checks all of the destination before the first byte is stored. */
   storeBytes(address: bigint, bytes: Uint8Array): void {
-    this.cpu.access.write(this.record, address & MASK64, bytes);
+    this.cpu.access.write(this.record, this.linear(address & MASK64, bytes.length, true, false), bytes);
   }
 
   /** A general register, all 64 bits. */

@@ -30,8 +30,8 @@ export interface Port {
   commit(): void;
   raise(record: number, vector: number, errorCode: number): void;
   helper(run: (h: HelperContext) => void, record: number): number;
-  stack(record: number, offset: number, info: number): number;
-  address(record: number): void;
+  /** Linear address of an access through a segment; `info` has the bits of AccessInfo. */
+  check(record: number, offset: bigint, info: number): bigint;
   /** The block at State.rip, or 0 when the budget is used up. `link`: where to note it for next time, or 0. */
   resolve(link: number): number;
 }
@@ -41,8 +41,7 @@ const IMPORTS: readonly { readonly name: keyof Port; readonly type: FunctionType
   { name: 'commit', type: { params: [], results: [] } },
   { name: 'raise', type: { params: ['i32', 'i32', 'i32'], results: [] } },
   { name: 'helper', type: { params: ['i32', 'i32'], results: ['i32'] } },
-  { name: 'stack', type: { params: ['i32', 'i32', 'i32'], results: ['i32'] } },
-  { name: 'address', type: { params: ['i32'], results: [] } },
+  { name: 'check', type: { params: ['i32', 'i64', 'i32'], results: ['i64'] } },
   { name: 'resolve', type: { params: ['i32'], results: ['i32'] } },
 ];
 
@@ -77,8 +76,7 @@ export class Interpreter {
       commit: () => port.commit(),
       raise: (r: number, v: number, e: number) => port.raise(r, v, e),
       helper: (n: number, r: number) => port.helper(helpers[n]!, r),
-      stack: (r: number, o: number, info: number) => port.stack(r, o, info),
-      address: (r: number) => port.address(r),
+      check: (r: number, o: bigint, info: number) => port.check(r, o, info),
       resolve: (link: number) => port.resolve(link),
     };
     this.pending = [];
@@ -86,12 +84,13 @@ export class Interpreter {
   }
 
   /** The handler of an instruction; `flush` before running it. */
-  handlerFor(i: Instruction): number {
+  handlerFor(i: Instruction, checked: boolean): number {
     const n = variantNumber(i);
-    const known = i.row.handlers[n];
+    const numbers = checked ? i.row.checkedHandlers : i.row.handlers;
+    const known = numbers[n];
     if (known !== undefined) return known;
-    const handler = this.number(variantOf(i.row, i.size, i.isMemory, i.vexL, i.w));
-    i.row.handlers[n] = handler;
+    const handler = this.number(variantOf(i.row, i.size, i.isMemory, i.vexL, i.w, checked));
+    numbers[n] = handler;
     return handler;
   }
 

@@ -73,7 +73,6 @@ export class RecordOps implements Ops {
   /** Emits the whole handler. */
   build(): void {
     this.variant.row.row.lower(this);
-    this.variant.writes = this.code.writes;
     if (this.touchesMmx) this.enterMmx();
     if (!this.code.ended) this.around.next(this.code.w, this.code.depth);
     this.code.locals.releaseAll();
@@ -244,30 +243,30 @@ export class RecordOps implements Ops {
 
   // Memory.
 
-  load(bits: 8 | 16 | 32 | 64, address: I64): Int {
-    return this.let(loadAt(bits, this.code.translate(this.let(address), bits >> 3, false)));
+  load(bits: 8 | 16 | 32 | 64, address: I64, extra = false): Int {
+    return this.let(loadAt(bits, this.hostOf(address, bits >> 3, false, extra)));
   }
 
-  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int): void {
+  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra = false): void {
     const value = this.let(v);
-    const host = this.code.translate(this.let(address), bits >> 3, true);
+    const host = this.hostOf(address, bits >> 3, true, extra);
     this.code.storeAt(bits, host, value);
     this.code.commit(host);
   }
 
   loadVector(address: I64): V128 {
-    return this.let(node('v128', Load.v128, [this.code.translate(this.let(address), 16, false)], 0));
+    return this.let(node('v128', Load.v128, [this.hostOf(address, 16, false)], 0));
   }
 
   storeVector(address: I64, v: V128): void {
     const value = this.let(v);
-    const host = this.code.translate(this.let(address), 16, true);
+    const host = this.hostOf(address, 16, true);
     this.code.storeV128(host, value, 0);
     this.code.commit(host);
   }
 
   probe(address: I64, bytes: number): void {
-    this.code.translate(this.let(address), bytes, true);
+    this.hostOf(address, bytes, true);
   }
 
   push(bits: 16 | 32 | 64, v: Int): void {
@@ -361,7 +360,6 @@ export class RecordOps implements Ops {
   }
 
   helper(run: (h: HelperContext) => void): void {
-    delete this.variant.writes;
     emitExpr(this.code.w, i32.const(this.helperIndex(run)));
     this.code.w.raw(0x20, RECORD_LOCAL);
     this.code.callImport(Import.helper);
@@ -392,11 +390,6 @@ export class RecordOps implements Ops {
     this.set('ea', i64.and(i64.add(offset, base), wrap));
   }
 
-  checkAddress(): void {
-    this.code.w.raw(0x20, RECORD_LOCAL);
-    this.code.callImport(Import.address);
-  }
-
   raiseImmediate(): void {
     this.code.w.raw(0x20, RECORD_LOCAL);
     emitExpr(this.code.w, this.code.field32(Rec.imm));
@@ -407,10 +400,12 @@ export class RecordOps implements Ops {
   }
 
   segmentBase(): I64 {
+    if (this.variant.checked) return i64.const(0);
     return this.let(loadAt(64, this.code.field16(Rec.segmentBase)) as I64);
   }
 
   extraBase(): I64 {
+    if (this.variant.checked) return i64.const(0);
     return this.let(loadAt(64, this.code.field16(Rec.base)) as I64);
   }
 
@@ -442,11 +437,19 @@ export class RecordOps implements Ops {
     const key = `${i}${write}`;
     const known = this.hosts.get(key);
     if (known) return known;
-    const address = this.address(i);
+    const address = this.linear(this.address(i), bytes, write);
     if (bytes >= 16) this.checkAlignment(address, bytes);
     const host = this.code.translate(address, bytes, write);
     if (this.code.depth === 0) this.hosts.set(key, host);
     return host;
+  }
+
+  private hostOf(address: I64, bytes: number, write: boolean, extra = false): I32 {
+    return this.code.translate(this.linear(this.let(address), bytes, write, extra), bytes, write);
+  }
+
+  private linear(address: I64, bytes: number, write: boolean, extra = false): I64 {
+    return this.variant.checked ? this.code.checkedAddress(address, bytes, write, extra) : address;
   }
 
   private checkAlignment(address: I64, bytes: number): void {

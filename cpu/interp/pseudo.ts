@@ -16,10 +16,8 @@ export const Pseudo = {
   fallThrough: 3,
   /** Leaves the linear address of the next record's memory operand in `ea`. */
   ea: 4,
-  /** The same with the checks of segmentation. */
-  eaChecked: 5,
   /** Raises the exception whose vector is the immediate. */
-  raise: 6,
+  raise: 5,
 } as const;
 
 export const pseudoRows: readonly Row[] = [
@@ -28,6 +26,5 @@ export const pseudoRows: readonly Row[] = [
   pseudo('breakpoint', (c) => c.stop(Outcome.Breakpoint)),
   pseudo('fall-through', (c) => c.fallThrough()),
   pseudo('ea', (c) => c.setEffectiveAddress()),
-  pseudo('ea-checked', (c) => c.checkAddress()),
   pseudo('raise', (c) => c.raiseImmediate()),
 ];

@@ -38,12 +38,15 @@ export const Rec = {
 } as const;
 
 export const RecordFlag = {
-  /** Implicit stack and string accesses go through the segment checks. */
+  /** Accesses to the stack go through the checks of segment and alignment. */
   Checked: 1,
   Rep: 2,
   Repne: 4,
   Long: 8,
 } as const;
+
+/** What the generated code says of an access: its bytes (up to 64), and these. */
+export const AccessInfo = { Write: 0x100, Stack: 0x200, Extra: 0x400 } as const;
 
 /** What a handler function tells the main function to do next. */
 export const Action = { Continue: 0, Jump: 1, Exit: 2, Leave: 3 } as const;

@@ -11,8 +11,11 @@ export interface Form {
 }
 
 export interface Variant {
-  /** Does the handler store to its memory operand? Known when it is built, and not for meanings in TypeScript. */
-  writes?: boolean;
+  /**
+   * Each access to memory is checked by itself, for what the segment allows and for alignment: for code whose segments
+   * are not flat, and with AC set. Addresses are offsets in the segment until then.
+   */
+  readonly checked: boolean;
   readonly row: CompiledRow;
   readonly size: 16 | 32 | 64;
   readonly lanes: 1 | 2;
@@ -87,7 +90,14 @@ function kindOf(o: Operand, isMemory: boolean): OperandKind {
   }
 }
 
-export function variantOf(row: CompiledRow, size: 16 | 32 | 64, isMemory: boolean, vexL: 0 | 1, w: 0 | 1): Variant {
+export function variantOf(
+  row: CompiledRow,
+  size: 16 | 32 | 64,
+  isMemory: boolean,
+  vexL: 0 | 1,
+  w: 0 | 1,
+  checked = false,
+): Variant {
   const long = row.vex && row.operands.some((o) => o.size === 'x' || o.size === 'qq') && vexL === 1;
   const forms = row.operands.map((o): Form => ({ kind: kindOf(o, isMemory), bits: bitsOf(o, size, vexL, w) }));
   const first = forms[0];
@@ -96,6 +106,7 @@ export function variantOf(row: CompiledRow, size: 16 | 32 | 64, isMemory: boolea
       ? size
       : first.bits;
   return {
+    checked,
     row,
     size,
     lanes: long ? 2 : 1,
@@ -107,5 +118,5 @@ export function variantOf(row: CompiledRow, size: 16 | 32 | 64, isMemory: boolea
 export function variantKey(v: Variant): string {
   const forms = v.forms.map((f) => `${f.kind[0]}${f.kind[1]}${f.bits}`).join();
   const align = v.row.row.options.align ?? '';
-  return `${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
+  return `${v.checked ? 'c' : ''}${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
 }

@@ -43,8 +43,9 @@ export interface Ops extends Builder {
   /** 32-bit writes clear the upper half, narrower ones keep the rest. */
   setRegister(n: number, bits: number, v: Int): void;
 
-  load(bits: 8 | 16 | 32 | 64, address: I64): Int;
-  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int): void;
+  /** At an address made from `address` (or a segment base below). `extra`: in ES, the destination of string instructions. */
+  load(bits: 8 | 16 | 32 | 64, address: I64, extra?: boolean): Int;
+  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra?: boolean): void;
   loadVector(address: I64): V128;
   storeVector(address: I64, v: V128): void;
   /** Faults as a store of `bytes` bytes would. */

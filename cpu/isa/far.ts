@@ -63,10 +63,10 @@ export const farCall = helper((h) => {
   const sp = h.register(4);
   const mask = h.get64('stackMask');
   const slot = (n: bigint): bigint => h.stackAddress((sp - bytes * n) & mask, Number(bytes), true);
-  h.probe(slot(1n), Number(bytes));
-  h.probe(slot(2n), Number(bytes));
-  h.store(h.size, slot(1n), BigInt(h.cpu.segments.selector(Segment.CS)));
-  h.store(h.size, slot(2n), h.nextRip);
+  h.probeLinear(slot(1n), Number(bytes));
+  h.probeLinear(slot(2n), Number(bytes));
+  h.storeLinear(h.size, slot(1n), BigInt(h.cpu.segments.selector(Segment.CS)));
+  h.storeLinear(h.size, slot(2n), h.nextRip);
   h.setRegister(4, 64, (sp & h.get64('stackKeep')) | ((sp - 2n * bytes) & mask));
   transfer(h, selector, rip);
 });
@@ -76,7 +76,7 @@ function stackItem(h: HelperContext, n: number): bigint {
   const bytes = h.size / 8;
   const offset = (h.register(4) + BigInt(n * bytes)) & h.get64('stackMask');
   h.cpu.access.stack = true;
-  const item = h.load(h.size, h.stackAddress(offset, bytes, false));
+  const item = h.loadLinear(h.size, h.stackAddress(offset, bytes, false));
   h.cpu.access.stack = false;
   return item;
 }
@@ -138,6 +138,7 @@ export const moveToSegment = helper((h) => {
   const s = h.slot(0);
   if (s === Segment.CS || s > Segment.GS) h.raise(Vector.UD);
   refuse(h, loadSegmentRegister(h.cpu, s, Number(h.read(1) & 0xffffn)));
+  if (s === Segment.SS) h.cpu.stackSegmentLoaded = true;
   h.leave();
 });
 
@@ -157,7 +158,7 @@ export const pushSegment = (s: number) =>
     const top = (sp - BigInt(bytes)) & h.get64('stackMask');
     // With 32 bits, processors of today store 16 and leave the other half of the slot.
     h.cpu.access.stack = true;
-    h.store(h.size === 64 ? 64 : 16, h.stackAddress(top, bytes, true), BigInt(h.cpu.segments.selector(s)));
+    h.storeLinear(h.size === 64 ? 64 : 16, h.stackAddress(top, bytes, true), BigInt(h.cpu.segments.selector(s)));
     h.setRegister(4, 64, (sp & h.get64('stackKeep')) | top);
   });
 
@@ -169,6 +170,7 @@ export const popSegment = (s: number) =>
     const keep = h.get64('stackKeep');
     refuse(h, loadSegmentRegister(h.cpu, s, selector));
     h.setRegister(4, 64, (before & keep) | ((before + BigInt(h.size / 8)) & released));
+    if (s === Segment.SS) h.cpu.stackSegmentLoaded = true;
     h.leave();
   });
 

@@ -19,8 +19,8 @@ export interface RowOptions {
   readonly ends?: true;
   /** Not with REX.B, which makes another instruction of it (90: NOP or XCHG R8, RAX). */
   readonly noRexB?: true;
-  /** A string instruction: its implicit operands are in DS (or its override) and ES. */
-  readonly string?: true;
+  /** Operands that are not named: in DS (or its override), or there and in ES. Strings, XLAT, MASKMOV. */
+  readonly string?: 'source' | 'both';
   /** The memory operand is an address only: no access, no segment base (LEA, NOP Ev, PREFETCH). */
   readonly addressOnly?: true;
   /**

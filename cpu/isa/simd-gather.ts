@@ -50,7 +50,7 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64) =>
 
 function gathers(name: string, opcode: string, lower: ReturnType<typeof gather>, w: 'W0' | 'W1'): Row[] {
   return ['128', '256'].map((length) =>
-    op(name, `VEX.${length}.66.0F38.${w} ${opcode} /r`, 'Vx M Hx', lower, { addressOnly: true }),
+    op(name, `VEX.${length}.66.0F38.${w} ${opcode} /r`, 'Vx M Hx', lower, { addressOnly: true, string: 'source' }),
   );
 }
 

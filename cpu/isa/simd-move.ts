@@ -1,7 +1,6 @@
 /** Moves of vectors and their parts (Intel SDM vol. 2: MOVAPS to MOVUPS, MOVD, MOVQ, MOVNT*, MOVMSK*, PMOVMSKB, LDDQU). */
 import { type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
 import { i8x16, i32x4, i64x2, lowDouble, lowQuad } from '../ir/vector.ts';
-import { Segment, segmentBaseOffset } from '../state.ts';
 import { helper, type Lower, op, type Row, type RowOptions, sse } from './row.ts';
 import { each1, joined, lanesOf, vex, writeLanes } from './simd-forms.ts';
 
@@ -91,8 +90,7 @@ const lowQuadCopy: Lower = (c) => c.writeVector(0, c.let(lowQuad(i64x2.extract(c
 const maskedStore = (count: 8 | 16): Lower =>
   helper((h) => {
     const { view } = h;
-    const segment = h.segment <= 5 ? h.segment : Segment.DS;
-    const base = view.getBigUint64(segmentBaseOffset(segment), true);
+    const base = h.segmentBase;
     const address = (i: number): bigint => ((h.register(7) + BigInt(i)) & (h.long ? h.addressMask : MASK32)) + base;
     const chosen: number[] = [];
     for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
@@ -128,8 +126,8 @@ export const simdMoveRows: readonly Row[] = [
   op('movntq', 'NP 0F E7 /r', 'Mq Pq', (c) => c.write(0, c.read(1))),
   op('movnti', 'NP 0F C3 /r', 'My Gy', (c) => c.write(0, c.read(1))),
 
-  ...sse('maskmovdqu', '66 0F F7 /r', 'Vdq Udq', maskedStore(16), { vex: '128' }),
-  op('maskmovq', 'NP 0F F7 /r', 'Pq Nq', maskedStore(8)),
+  ...sse('maskmovdqu', '66 0F F7 /r', 'Vdq Udq', maskedStore(16), { vex: '128', string: 'source' }),
+  op('maskmovq', 'NP 0F F7 /r', 'Pq Nq', maskedStore(8), { string: 'source' }),
 
   ...scalar('movss', 'F3', 'd'),
   ...scalar('movsd', 'F2', 'q'),

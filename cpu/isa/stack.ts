@@ -41,8 +41,8 @@ const pusha = helper((h) => {
   const bytes = h.size / 8;
   const sp = h.register(4);
   const at = (n: number): bigint => h.stackAddress(stackOffset(h, sp - BigInt(bytes * (n + 1))), bytes, true);
-  for (let n = 0; n < 8; n++) h.probe(at(n), bytes);
-  for (let n = 0; n < 8; n++) h.store(h.size, at(n), h.register(n));
+  for (let n = 0; n < 8; n++) h.probeLinear(at(n), bytes);
+  for (let n = 0; n < 8; n++) h.storeLinear(h.size, at(n), h.register(n));
   moveStack(h, sp - BigInt(8 * bytes));
 });
 
@@ -51,7 +51,7 @@ const popa = helper((h) => {
   const sp = h.register(4);
   for (let n = 0; n < 8; n++) {
     // A fault leaves the registers that were popped before it, as on Intel's processors.
-    const value = h.load(h.size, h.stackAddress(stackOffset(h, sp + BigInt(bytes * n)), bytes, false));
+    const value = h.loadLinear(h.size, h.stackAddress(stackOffset(h, sp + BigInt(bytes * n)), bytes, false));
     if (n !== 3) h.setRegister(7 - n, h.size, value);
   }
   moveStack(h, sp + BigInt(8 * bytes));
@@ -67,14 +67,14 @@ const enter = helper((h) => {
   const frame = sp - bytes;
   // A fault leaves what was stored before it, but no register has moved.
   h.cpu.access.stack = true;
-  h.store(h.size, slot(1), bp);
+  h.storeLinear(h.size, slot(1), bp);
   for (let n = 1; n < level; n++) {
     const outer = h.stackAddress(stackOffset(h, bp - bytes * BigInt(n)), Number(bytes), false);
-    h.store(h.size, slot(n + 1), h.load(h.size, outer));
+    h.storeLinear(h.size, slot(n + 1), h.loadLinear(h.size, outer));
   }
-  if (level > 0) h.store(h.size, slot(level + 1), frame);
+  if (level > 0) h.storeLinear(h.size, slot(level + 1), frame);
   const end = sp - bytes * BigInt(level + 1) - BigInt(h.imm & 0xffff);
-  h.probe(h.stackAddress(stackOffset(h, end), 1, true), 1);
+  h.probeLinear(h.stackAddress(stackOffset(h, end), 1, true), 1);
   h.setRegister(5, h.size, frame);
   moveStack(h, end);
 });

@@ -3,7 +3,7 @@ import { Flag, setSubFlags } from '../flags.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, type I64, type Int, i32, i64, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
-import { PAGE_SIZE, State } from '../state.ts';
+import { PAGE_SIZE, RepeatStep, State } from '../state.ts';
 import { helper, type Lower, op, type Row, type RowOptions } from './row.ts';
 
 const RAX = 0;
@@ -47,12 +47,12 @@ type Element = (c: Ops, bits: Width, step: I64) => void;
 
 const movs: Element = (c, bits, step) => {
   const v = c.load(bits, source(c));
-  c.store(bits, destination(c), v);
+  c.store(bits, destination(c), v, true);
   advance(c, RSI, step);
   advance(c, RDI, step);
 };
 const stos: Element = (c, bits, step) => {
-  c.store(bits, destination(c), c.register(RAX, bits));
+  c.store(bits, destination(c), c.register(RAX, bits), true);
   advance(c, RDI, step);
 };
 const lods: Element = (c, bits, step) => {
@@ -67,12 +67,12 @@ const compare = (c: Ops, bits: Width, a: Int, b: Int): void => {
 type Pair = (c: Ops, bits: Width, step: I64) => readonly [Int, Int];
 
 const scas: Pair = (c, bits, step) => {
-  const b = c.load(bits, destination(c));
+  const b = c.load(bits, destination(c), true);
   advance(c, RDI, step);
   return [c.register(RAX, bits), b];
 };
 const cmps: Pair = (c, bits, step) => {
-  const b = c.load(bits, destination(c)); // read first by Intel's processors
+  const b = c.load(bits, destination(c), true); // read first by Intel's processors
   const a = c.load(bits, source(c));
   advance(c, RSI, step);
   advance(c, RDI, step);
@@ -88,6 +88,13 @@ const once =
 
 const left = (c: Ops): I64 => i64.and(c.register(RCX, 64) as I64, c.addressMask());
 
+/** Whether the loop takes another element now: not when TF or a watchpoint wants each by itself, which is told there are more. */
+function goesOn(c: Ops, more: I32): I32 {
+  const step = c.let(c.get('repeatStep') as I32);
+  c.if(i32.and(more, step), () => c.set('repeatStep', i32.const(RepeatStep.One | RepeatStep.Unfinished)));
+  return i32.and(more, i32.eqz(step));
+}
+
 /** All elements in one go (a 32-bit count clears the upper half of RCX even when it is 0): registers are right after each, so a fault leaves what a restart needs. */
 const repeated =
   (element: Element, byte: boolean): Lower =>
@@ -99,7 +106,7 @@ const repeated =
       c.loop((again) => {
         element(c, bits, step);
         advance(c, RCX, i64.const(-1));
-        again(i64.ne(left(c), 0));
+        again(goesOn(c, c.let(i64.ne(left(c), 0))));
       });
     });
   };
@@ -129,7 +136,7 @@ const compareWhile =
         second.set(b);
         advance(c, RCX, i64.const(-1));
         const w = word(bits);
-        again(i32.and(i64.ne(left(c), 0), equal ? w.eq(a, b) : w.ne(a, b)));
+        again(goesOn(c, c.let(i32.and(i64.ne(left(c), 0), equal ? w.eq(a, b) : w.ne(a, b)))));
       });
       compare(c, bits, first.value as Int, second.value as Int);
     });
@@ -141,8 +148,11 @@ class Run {
   private readonly h: HelperContext;
   private readonly mask: bigint;
   private readonly bits: number;
+  private readonly single: boolean;
+  private done = 0;
   constructor(h: HelperContext, byte: boolean) {
     this.h = h;
+    this.single = h.get('repeatStep') !== 0;
     this.bits = byte ? 8 : h.size;
     this.bytes = this.bits / 8;
     this.mask = h.addressMask;
@@ -166,15 +176,25 @@ class Run {
     return toWrap < BigInt(PAGE_SIZE) ? Math.min(inPage, Math.floor((Number(toWrap) + 1) / this.bytes)) : inPage;
   }
 
+  /** There is another element to do now. */
+  get goesOn(): boolean {
+    if (this.left === 0n) return false;
+    if (this.done === 0 || !this.single) return true;
+    this.h.set('repeatStep', RepeatStep.One | RepeatStep.Unfinished);
+    return false;
+  }
+
+  /** The elements have to be done one by one: downwards, checked, or because each is a step. */
+  get byElement(): boolean {
+    return this.single || this.h.checked || (this.h.get('flagRest') & Flag.DF) !== 0;
+  }
+
   advance(n: number, registers: readonly number[]): void {
     const down = (this.h.get('flagRest') & Flag.DF) !== 0;
     const by = BigInt(n * this.bytes);
+    this.done += n;
     for (const r of registers) this.add(r, down ? -by : by);
     this.add(RCX, -BigInt(n));
-  }
-
-  get down(): boolean {
-    return (this.h.get('flagRest') & Flag.DF) !== 0;
   }
 
   get width(): number {
@@ -198,12 +218,12 @@ const repMovs = (byte: boolean) =>
     const run = new Run(h, byte);
     run.advance(0, [RSI, RDI]);
     const memory = h.cpu.memory.bytes;
-    while (run.left > 0n) {
+    while (run.goesOn) {
       const from = run.source();
       const to = run.destination();
-      const n = run.down ? 0 : Math.min(run.fitting(from, RSI), run.fitting(to, RDI), asCount(run.left));
+      const n = run.byElement ? 0 : Math.min(run.fitting(from, RSI), run.fitting(to, RDI), asCount(run.left));
       if (n === 0) {
-        h.store(run.width, to, h.load(run.width, from));
+        h.store(run.width, to, h.load(run.width, from), true);
         run.advance(1, [RSI, RDI]);
         continue;
       }
@@ -228,11 +248,11 @@ const repStos = (byte: boolean) =>
     const memory = h.cpu.memory.bytes;
     const pattern = memory.slice(State.gpr, State.gpr + run.bytes);
     const uniform = pattern.every((b) => b === pattern[0]);
-    while (run.left > 0n) {
+    while (run.goesOn) {
       const to = run.destination();
-      const n = run.down ? 0 : Math.min(run.fitting(to, RDI), asCount(run.left));
+      const n = run.byElement ? 0 : Math.min(run.fitting(to, RDI), asCount(run.left));
       if (n === 0) {
-        h.store(run.width, to, h.register(RAX));
+        h.store(run.width, to, h.register(RAX), true);
         run.advance(1, [RDI]);
         continue;
       }
@@ -244,7 +264,7 @@ const repStos = (byte: boolean) =>
     }
   });
 
-const string: RowOptions = { string: true };
+const string: RowOptions = { string: 'both' };
 const hex = (n: number): string => n.toString(16).toUpperCase();
 
 /** F3 and F2 mean the same for operations that do not compare. */

@@ -142,7 +142,7 @@ export const systemRows: readonly Row[] = [
   op('rdtscp', '0F 01 F9', '', rdtscp),
   op('cmpxchg16b', 'REX.W 0F C7 /1', 'Mdq', cmpxchg16b, { lock: true }),
   op('cmpxchg8b', '0F C7 /1', 'Mq', cmpxchg8b, { lock: true }),
-  op('xlat', 'D7', '', xlat),
+  op('xlat', 'D7', '', xlat, { string: 'source' }),
   op('salc', 'D6', '', salc, only32),
 
   op('mov', '8C /r', 'Ev Sw', moveFromSegment),
