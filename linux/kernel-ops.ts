@@ -1,4 +1,5 @@
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from './abi/prctl.ts';
+import { user_regs_struct, user_regs_struct32 } from './abi/ptrace.ts';
 import type { Addr } from './addr.ts';
 import { type ArchPrctlRow, get_base, set_base } from './entry/arch-prctl.ts';
 import type { Mm } from './mm/mm.ts';
@@ -27,8 +28,11 @@ export interface KernelOps {
   readonly setup_vdso: (task: Task, kind: VdsoKind) => number;
   /** The codes of arch_prctl(2). Patch 0003. */
   readonly arch_prctl: readonly ArchPrctlRow[];
-  /** fill_thread_core_info() and compat_elf_prstatus: what decides the size of pr_reg in a compat core. Patch 0004. */
-  readonly prstatus_by_regset: boolean;
+  /**
+   * PR_REG_SIZE() of a compat core, arch/x86/include/asm/compat.h: how many bytes of registers NT_PRSTATUS has. `regset0` is
+   * the size of the first register set of the view. Patch 0004.
+   */
+  readonly compat_pr_reg_size: (task: Task, regset0: number) => number;
   /** task_user_regset_view(), arch/x86/kernel/ptrace.c: which registers a tracer gets. Patch 0005. */
   readonly task_user_regset_view: (task: Task) => 'x86_64' | 'i386';
   /** sigaction_compat_abi(), arch/x86/kernel/signal_compat.c: marks an action with its ABI. Patch 0006. */
@@ -64,7 +68,7 @@ export const v4_7: KernelOps = Object.freeze<KernelOps>({
     { code: ARCH_GET_FS, name: 'ARCH_GET_FS', run: get_base('fs') },
     { code: ARCH_GET_GS, name: 'ARCH_GET_GS', run: get_base('gs') },
   ]),
-  prstatus_by_regset: false,
+  compat_pr_reg_size: (task) => (isIa32(task) ? user_regs_struct32.size : user_regs_struct.size),
   task_user_regset_view: (task) => (isIa32(task) ? 'i386' : 'x86_64'),
   sigaction_compat_abi: () => {},
   is_ia32_compat_frame: (_ka, task) => isIa32(task),

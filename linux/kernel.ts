@@ -2,6 +2,9 @@
 import type { Logger } from 'pino';
 import type { Cpu } from '../cpu/cpu.ts';
 import type { SigInfo } from './abi/signal.ts';
+import { do_coredump } from './coredump/coredump.ts';
+import { type CoreState, newCoreState } from './coredump/corename.ts';
+import { resumeSyscall } from './entry/entry.ts';
 import { runGuest } from './entry/run.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { KernelOps } from './kernel-ops.ts';
@@ -84,6 +87,7 @@ export class Kernel {
   firstPid = 0;
   /** The status of the first process, as wait(2) gives it. */
   exitStatus: number | undefined;
+  readonly coreState: CoreState = newCoreState();
   hostname = 'localhost';
   domainname = '(none)';
 
@@ -276,6 +280,19 @@ export class Kernel {
   /** A timer signal left the queue: a periodic timer is armed again. */
   timerSignalTaken(task: Task, info: SigInfo): void {
     rearmPosixTimer(task, info);
+  }
+
+  /** do_coredump(): a signal that leaves a core file ends the process. @returns whether there is one */
+  dumpCore(task: Task, info: SigInfo): boolean {
+    return do_coredump(task, info);
+  }
+
+  /** A dying task's blocked call ends as a signal ends it; its registers show the result. */
+  interruptSyscall(task: Task): void {
+    if (task.wait === undefined) return;
+    this.wakeTask(task, 'signal');
+    if (task.wait.reason !== undefined) resumeSyscall(task);
+    this.cancelWait(task);
   }
 
   // ---- run control

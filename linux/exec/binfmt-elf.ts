@@ -30,6 +30,7 @@ import {
 } from '../abi/mman.ts';
 import { PAGE_SIZE, pageAlign, pageOf } from '../addr.ts';
 import { type File, fput, get_file } from '../fs/file.ts';
+import { inode_permission, MAY_READ } from '../fs/inode.ts';
 import type { Abi, Mm } from '../mm/mm.ts';
 import { do_mmap, do_munmap, READ_IMPLIES_EXEC, vm_brk } from '../mm/mmap.ts';
 import { clear_user } from '../mm/uaccess.ts';
@@ -245,6 +246,8 @@ export function load_elf_binary(bprm: BinPrm & { committed: boolean }): number {
   bprm.committed = true;
   flush_old_exec(bprm, abi);
   const { mm } = task;
+  // would_dump(): a program that its user may not read leaves no core.
+  if (inode_permission(task.cred, bprm.file.inode, MAY_READ) < 0) mm.dumpable = task.kernel.coreState.suidDumpable;
   mm.binfmt = abi === '64' ? 'elf64' : 'elf32';
   mm.exeFile = get_file(bprm.file);
   if (stack !== 'noexec') task.personality |= READ_IMPLIES_EXEC;

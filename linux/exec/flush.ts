@@ -49,6 +49,9 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
   const mm = new Mm(kernel, task.group.rlimits);
   set_personality(task, abi);
   mm.arch_pick_mmap_layout(abi, (task.personality & ADDR_COMPAT_LAYOUT) !== 0);
+  mm.dumpFilter = task.mm.dumpFilter;
+  const { cred } = task;
+  mm.dumpable = cred.euid === cred.uid && cred.egid === cred.gid ? 1 : kernel.coreState.suidDumpable;
   task.mm = mm;
   kernel.activateMm(task);
   mmput(old);
@@ -64,7 +67,6 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
   task.group.posixTimers.clear();
   task.exitSignal = 17;
   task.didExec = true;
-  task.dumpable = 1;
   task.keepCaps = false;
   task.comm = Buffer.from(bprm.filename.slice(bprm.filename.lastIndexOf('/') + 1))
     .subarray(0, 15)

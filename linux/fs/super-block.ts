@@ -1,4 +1,5 @@
 import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
+import type { CoreState } from '../coredump/corename.ts';
 import type { Task } from '../task/task.ts';
 import type { File } from './file.ts';
 
@@ -17,6 +18,7 @@ export interface FsKernel {
   readonly hostname?: string;
   readonly domainname?: string;
   readonly options?: { readonly release?: string };
+  readonly coreState?: CoreState;
   /** Calls the handlers of the tasks that wait on this channel again. */
   wake(channel: string): void;
 }

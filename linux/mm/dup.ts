@@ -77,6 +77,7 @@ function copyFields(old: Mm, mm: Mm): void {
   if (mm.exeFile) get_file(mm.exeFile);
   mm.binfmt = old.binfmt;
   mm.dumpable = old.dumpable;
+  mm.dumpFilter = old.dumpFilter;
   mm.vdso = old.vdso;
   mm.vdsoImage = old.vdsoImage;
   mm.ldt = old.ldt.slice();

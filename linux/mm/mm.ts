@@ -81,7 +81,10 @@ export class Mm implements Mmu {
   exeFile: MappedFile | undefined;
   /** Which binary format loaded the program: decides the class of a core dump. */
   binfmt: 'elf64' | 'elf32' = 'elf64';
+  /** SUID_DUMP_DISABLE 0, SUID_DUMP_USER 1, SUID_DUMP_ROOT 2. */
   dumpable = 1;
+  /** What a core file holds: the bits of /proc/PID/coredump_filter. */
+  dumpFilter = 0x33;
 
   /** context.vdso: the address of the vDSO's text. */
   vdso: Addr | undefined;

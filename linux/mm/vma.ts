@@ -39,6 +39,7 @@ export const VM_STACK = VM_GROWSDOWN;
 export interface MappedFile {
   readonly inode: {
     readonly size: number;
+    readonly nlink?: number;
     /** The frame of a page of the file; negative beyond its end or without memory. */
     pageFrame(index: number): number;
     /** The page was (or is about to be) written through a shared mapping. */

@@ -1,16 +1,14 @@
 import { vvar_map_failed_unmap } from '../vdso/map.ts';
 import type { Patch } from './patch.ts';
 
-/**
- * "x86/vdso: unmap vdso blob on vvar mapping failure".
- *
- * map_vdso() installs [vdso] first. When [vvar] then fails it returned the error, but left the text mapped without its
- * data. The patch unmaps the text. It shows only when the second mapping fails: `monitor fail vvar`.
- */
 export const unmapOnVvarFailure: Patch = {
   id: '0001',
   subject: 'x86/vdso: unmap vdso blob on vvar mapping failure',
   requires: [],
+  about:
+    'map_vdso() installs [vdso] first. When [vvar] then failed it returned the error, but left the text mapped without its ' +
+    'data. The patch unmaps the text. It shows only when the second mapping fails, which memory alone can cause: ' +
+    '"monitor fail vvar" makes it happen once.',
   apply: () => ({ vvar_map_failed: vvar_map_failed_unmap }),
 };
 

@@ -5,16 +5,13 @@ import { map_vdso_at, vdso_hint } from '../vdso/map.ts';
 import { imageOf } from '../vdso/vvar.ts';
 import type { Patch } from './patch.ts';
 
-/**
- * "x86/vdso: introduce do_map_vdso() and vdso_type enum" (as merged: "replace calculate_addr in map_vdso() with addr").
- *
- * The caller, not map_vdso(), says where the vDSO goes and which one. Nothing that a program sees changes; patch 0003
- * needs it.
- */
 export const mapVdsoAddr: Patch = {
   id: '0002',
   subject: 'x86/vdso: introduce do_map_vdso() and vdso_type enum',
   requires: [],
+  about:
+    'The caller, not map_vdso(), says where the vDSO goes and which one. Nothing that a program sees changes; patch 0003 ' +
+    'needs it.',
   apply: () => ({ setup_vdso: (task, kind) => do_map_vdso(task, kind, vdso_hint(task.mm, kind)) }),
 };
 

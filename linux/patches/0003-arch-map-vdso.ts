@@ -17,19 +17,15 @@ const CODES = [
 const rows = (map: (task: Task, kind: VdsoKind, address: number) => number): ArchPrctlRow[] =>
   CODES.map(([name, code, kind]) => ({ code, name, run: (task, address) => map(task, kind, address) }));
 
-/**
- * "x86/arch_prctl/vdso: add ARCH_MAP_VDSO_*".
- *
- * A restorer is 64-bit code: the kernel mapped it the 64-bit vDSO at exec, and nothing could give it the 32-bit one,
- * with which mm->context.vdso (signal frames, the landing pad of fast system calls) has to agree. The address is a
- * hint for [vvar]; [vdso] follows it.
- *
- * As posted in June 2016: the result is 0, and an old vDSO may stay beside the new one.
- */
+/** As posted in June 2016: the result is 0, and an old vDSO may stay beside the new one. */
 export const archMapVdso: Patch = {
   id: '0003',
   subject: 'x86/arch_prctl/vdso: add ARCH_MAP_VDSO_*',
-  requires: ['0002'],
+  requires: [{ id: '0002', why: 'it maps at an address of its own choice, which map_vdso() takes only since then' }],
+  about:
+    'A restorer is 64-bit code: the kernel mapped it the 64-bit vDSO at exec, and nothing could give it the 32-bit one, ' +
+    'with which mm->context.vdso (signal frames, the landing pad of fast system calls) has to agree. ' +
+    'arch_prctl(ARCH_MAP_VDSO_32, address) maps it; the address is a hint for [vvar], and [vdso] follows it.',
   apply: (ops) => ({ arch_prctl: Object.freeze([...ops.arch_prctl, ...rows(do_map_vdso)]) }),
 };
 

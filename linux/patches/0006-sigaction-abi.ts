@@ -31,19 +31,15 @@ const byFlags: Partial<KernelOps> = {
   siginfo_has_x32_times: in_x32_syscall,
 };
 
-/**
- * "x86/signal: add SA_{X32,IA32}_ABI sa_flags".
- *
- * The signal frame followed the program that was executed: a restored 32-bit task, a 64-bit program for good, got 64-bit
- * frames. The patch writes down with each handler how it was set, and makes the frame that fits. Neither CS nor the stack
- * at the time of the signal matter.
- *
- * As posted in June 2016 the flags are those of the user's header: sigaction(2) gives them back.
- */
+/** As posted in June 2016 the flags are those of the user's header: sigaction(2) gives them back. */
 export const sigactionAbi: Patch = {
   id: '0006',
   subject: 'x86/signal: add SA_{X32,IA32}_ABI sa_flags',
   requires: [],
+  about:
+    'The signal frame followed the program that was executed: a restored 32-bit task, a 64-bit program for good, got 64-bit ' +
+    'frames. The patch writes down with each handler how it was set, and makes the frame that fits. Neither CS nor the ' +
+    'stack at the time of the signal matter.',
   apply: () => ({ ...byFlags, sigaction_compat_abi: (task, act) => markByCs(task, act) }),
 };
 
@@ -59,15 +55,14 @@ export const sigactionAbiMerged: Patch = {
   }),
 };
 
-/**
- * sigaction_compat_abi() without its look at CS (v4.10).
- *
- * x32 programs run with CS 0x33, so the check kept SA_X32_ABI from ever being set: they got 64-bit frames.
- */
 export const sigactionWithoutCs: Patch = {
   id: 'sigaction',
   subject: 'the ABI of a handler without a look at CS (v4.10)',
-  requires: ['0006'],
+  requires: [{ id: '0006', why: 'it changes sigaction_compat_abi(), which comes with that' }],
+  about:
+    'x32 programs run with CS 0x33, so the look at CS in sigaction_compat_abi() kept SA_X32_ABI from ever being set: they ' +
+    'got 64-bit frames. Now the entry alone says what a handler is; a handler that 64-bit code sets by int 0x80 is a ' +
+    '32-bit one.',
   apply: () => ({
     sigaction_compat_abi: (task, act, oact) => {
       if (oact !== undefined) hide(oact);

@@ -4,17 +4,15 @@ import type { Task } from '../task/task.ts';
 import { TS_COMPAT } from '../task/thread-info.ts';
 import type { Patch } from './patch.ts';
 
-/**
- * "x86/vdso: add mremap hook to vm_special_mapping" (May 2016, merged in v4.8).
- *
- * Without it mremap() moves the [vdso] mapping, but mm->context.vdso keeps the old address: the next fast 32-bit system
- * call, and a move made through __kernel_vsyscall itself, come back to the old landing pad; a 32-bit handler without
- * SA_RESTORER returns there too. The hook follows the move, and refuses to move a part.
- */
+/** Posted in May 2016, merged in v4.8. */
 export const base: Patch = {
   id: 'base',
   subject: 'x86/vdso: Add mremap hook to vm_special_mapping',
   requires: [],
+  about:
+    'Without it mremap() moves the [vdso] mapping, but mm->context.vdso keeps the old address: the next fast 32-bit system ' +
+    'call, and a move made through __kernel_vsyscall itself, come back to the old landing pad; a 32-bit handler without ' +
+    'SA_RESTORER returns there too. The hook follows the move, and refuses to move a part.',
   apply: () => ({ special_mapping_mremap: vdso_mremap }),
 };
 

@@ -2,19 +2,13 @@ import { type KernelOps, v4_7 } from '../kernel-ops.ts';
 import { unmapOnVvarFailure, unmapOnVvarFailureMerged } from './0001-vdso-unmap-on-vvar-failure.ts';
 import { mapVdsoAddr, mapVdsoAddrMerged } from './0002-map-vdso-addr.ts';
 import { archMapVdso, archMapVdsoMerged } from './0003-arch-map-vdso.ts';
+import { prstatusByRegset } from './0004-prstatus-by-regset.ts';
 import { regsetViewByCs } from './0005-regset-view-by-cs.ts';
 import { sigactionAbi, sigactionAbiMerged, sigactionWithoutCs } from './0006-sigaction-abi.ts';
 import { base } from './base-vdso-mremap.ts';
 import { mmapByEntry } from './mmap-by-entry.ts';
 import { type Patch, PatchError } from './patch.ts';
 import { restartByEntry } from './restart-by-entry.ts';
-
-/** Known, and not in this build yet. */
-const coredump: Patch = {
-  id: '0004',
-  subject: 'x86/coredump: use pr_reg size, rather that TIF_IA32 flag',
-  requires: [],
-};
 
 /** A kernel that `--kernel` can name: v4.7-rc1 and an ordered series on top. */
 export interface KernelVersion {
@@ -28,7 +22,7 @@ const posted: readonly Patch[] = [
   unmapOnVvarFailure,
   mapVdsoAddr,
   archMapVdso,
-  coredump,
+  prstatusByRegset,
   regsetViewByCs,
   sigactionAbi,
 ];
@@ -37,7 +31,7 @@ const merged: readonly Patch[] = [
   unmapOnVvarFailureMerged,
   mapVdsoAddrMerged,
   archMapVdsoMerged,
-  coredump,
+  prstatusByRegset,
   regsetViewByCs,
   sigactionAbiMerged,
 ];
@@ -60,7 +54,7 @@ export const defaultKernel = 'compat-cr';
 /** The patches that a list names: `all`, `none`, or ids separated by commas. Throws PatchError. */
 export function choosePatches(kernel: KernelVersion, list = 'all'): readonly Patch[] {
   if (list === 'none') return [];
-  if (list === 'all') return kernel.series.filter((patch) => patch.apply !== undefined);
+  if (list === 'all') return kernel.series;
   const ids = list.split(',').map((id) => id.trim());
   for (const id of ids) {
     const patch = kernel.series.find((p) => p.id === id);
@@ -68,12 +62,11 @@ export function choosePatches(kernel: KernelVersion, list = 'all'): readonly Pat
       const known = kernel.series.map((p) => p.id).join(', ') || 'none';
       throw new PatchError(`kernel ${kernel.name} has no patch '${id}' (it has: ${known})`);
     }
-    if (patch.apply === undefined) throw new PatchError(`patch ${id} (${patch.subject}) is not in this build yet`);
   }
   const chosen = kernel.series.filter((patch) => ids.includes(patch.id));
   for (const patch of chosen) {
-    const missing = patch.requires.find((id) => !ids.includes(id));
-    if (missing !== undefined) throw new PatchError(`patch ${patch.id} needs patch ${missing}`);
+    const missing = patch.requires.find(({ id }) => !ids.includes(id));
+    if (missing !== undefined) throw new PatchError(`patch ${patch.id} needs patch ${missing.id}: ${missing.why}`);
   }
   return chosen;
 }
@@ -87,11 +80,14 @@ export function kernelNamed(name: string): KernelVersion {
   return kernel;
 }
 
+/** The functions of the kernel that a patch replaces. */
+export const replacedBy = (patch: Patch): readonly string[] => Object.keys(patch.apply(v4_7));
+
 /** Applies a series to v4.7-rc1, once, at boot. */
 export function bootOps(kernelName: string = defaultKernel, patchList = 'all'): KernelOps {
   const kernel = kernelNamed(kernelName);
   const chosen = choosePatches(kernel, patchList);
   let ops: KernelOps = { ...v4_7, release: kernel.name, patches: Object.freeze(chosen.map((p) => p.id)) };
-  for (const patch of chosen) ops = { ...ops, ...patch.apply!(ops) };
+  for (const patch of chosen) ops = { ...ops, ...patch.apply(ops) };
   return Object.freeze(ops);
 }

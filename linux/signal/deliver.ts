@@ -134,10 +134,9 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
       do_signal_stop(task, sig);
       return PAUSE;
     }
-    const core = (sigmask(sig) & SIG_KERNEL_COREDUMP) !== 0n && (group.rlimits[4]?.cur ?? 0n) > 0n;
+    const core = (sigmask(sig) & SIG_KERNEL_COREDUMP) !== 0n && kernel.dumpCore(task, info);
     kernel.log.debug({ pid: task.pid, sig, core }, 'fatal signal');
-    // Not modelled: the core file itself.
-    do_group_exit(task, sig | (core ? 0x80 : 0));
+    do_group_exit(task, sig);
     return PAUSE;
   }
 }

@@ -1,7 +1,7 @@
 /** User and group ids, capabilities: kernel/sys.c, kernel/groups.c, kernel/capability.c, kernel/uid16.c. */
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../abi/errno.ts';
 import { copy_from_user, copy_to_user, put_user_u16, put_user_u32 } from '../mm/uaccess.ts';
-import { CAP_FULL_SET, CAP_SETGID, CAP_SETUID, type Cred, capable } from '../task/cred.ts';
+import { CAP_FULL_SET, CAP_SETGID, CAP_SETUID, type Cred, capable, commit_creds } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
 
 /** (uid_t)-1: leave as it is. */
@@ -15,7 +15,7 @@ const wide = (id: number): number => ((id & 0xffff) === 0xffff ? KEEP : id & 0xf
 const narrow = (id: number): number => (id > 0xffff ? OVERFLOW_ID : id);
 
 const change = (task: Task, next: Partial<Cred>): number => {
-  task.cred = { ...task.cred, ...next };
+  commit_creds(task, { ...task.cred, ...next });
   return 0;
 };
 

@@ -70,10 +70,9 @@ export function sys_prctl(task: Task, option: number, a2: number, a3: number, a4
     case PR_GET_PDEATHSIG:
       return put_user_u32(task.mm, a2, task.pdeathSignal);
     case PR_GET_DUMPABLE:
-      return task.dumpable;
+      return task.mm.dumpable;
     case PR_SET_DUMPABLE:
       if (a2 !== 0 && a2 !== 1) return -EINVAL;
-      task.dumpable = a2;
       task.mm.dumpable = a2;
       return 0;
     case PR_GET_KEEPCAPS:

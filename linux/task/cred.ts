@@ -52,5 +52,23 @@ export const CAP_CHOWN = 0,
   CAP_SYS_NICE = 23,
   CAP_SYS_RESOURCE = 24;
 
+/** What commit_creds() needs of a task. */
+interface CredHolder {
+  cred: Cred;
+  pdeathSignal: number;
+  readonly mm: { dumpable: number };
+  readonly kernel: { readonly coreState: { readonly suidDumpable: number } };
+}
+
+/** commit_creds(), kernel/cred.c: who changes its effective ids leaves no core file, and forgets PR_SET_PDEATHSIG. */
+export function commit_creds(task: CredHolder, next: Cred): void {
+  const old = task.cred;
+  task.cred = next;
+  const same = old.euid === next.euid && old.egid === next.egid && old.fsuid === next.fsuid && old.fsgid === next.fsgid;
+  if (same && (next.capPermitted & ~old.capPermitted) === 0n) return;
+  task.mm.dumpable = task.kernel.coreState.suidDumpable;
+  task.pdeathSignal = 0;
+}
+
 /** capable(), kernel/capability.c. */
 export const capable = (cred: Cred, cap: number): boolean => ((cred.capEffective >> BigInt(cap)) & 1n) === 1n;

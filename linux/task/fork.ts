@@ -100,7 +100,6 @@ function copyPlain(parent: Task, child: Task): void {
   child.sas = { ...parent.sas };
   child.noNewPrivs = parent.noNewPrivs;
   child.keepCaps = parent.keepCaps;
-  child.dumpable = parent.dumpable;
   child.thpDisabled = parent.thpDisabled;
   child.timerSlack = parent.timerSlack;
   child.nice = parent.nice;

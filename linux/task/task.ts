@@ -116,7 +116,6 @@ export class Task {
   pdeathSignal = 0;
   noNewPrivs = false;
   keepCaps = false;
-  dumpable = 1;
   thpDisabled = false;
   timerSlack = 50_000;
   nice = 0;

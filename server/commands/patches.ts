@@ -8,11 +8,7 @@ export function patchesCommand(command: Command, done: (status: number) => void)
   command.description('list kernels and patches').action(() => {
     const rows = kernels.flatMap((kernel) => [
       ['kernel', kernel.name, kernel.description + (kernel.name === defaultKernel ? ' (default)' : '')],
-      ...kernel.series.map((patch) => [
-        '  patch',
-        patch.id,
-        patch.subject + (patch.apply ? '' : ' (not in this build yet)'),
-      ]),
+      ...kernel.series.map((patch) => ['  patch', patch.id, patch.subject]),
     ]);
     writeAll(1, Buffer.from(table(rows)));
     done(0);

@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT } from '../../abi/errno.ts';
+import { EINVAL, ENOENT, ESRCH } from '../../abi/errno.ts';
 import { access_process_vm } from '../../mm/uaccess.ts';
 import type { Task } from '../../task/task.ts';
 import { type Dentry, d_path } from '../dentry.ts';
@@ -86,6 +86,15 @@ const setComm = (_vfs: Vfs, task: Task, text: string): number => {
   return 0;
 };
 
+/** proc_coredump_filter_write(): MMF_DUMP_FILTER_BITS is 9. */
+function setCoredumpFilter(_vfs: Vfs, task: Task, text: string): number {
+  const value = Number(text.trim().replace(/^0(?=[0-7])/, '0o'));
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff) return -EINVAL;
+  if (!alive(task)) return -ESRCH;
+  task.mm.dumpFilter = value & 0x1ff;
+  return 0;
+}
+
 /** Files in both tgid_base_stuff and tid_base_stuff, fs/proc/base.c. */
 const common: readonly ProcEntry[] = [
   { name: 'auxv', mode: 0o400, show: (_v, task) => (alive(task) ? task.mm.savedAuxv.slice() : '') },
@@ -152,7 +161,12 @@ function syscallLine(task: Task): string {
 
 export const tgidEntries: readonly ProcEntry[] = [
   ...common,
-  { name: 'coredump_filter', mode: 0o644, show: () => '00000033\n', store: () => 0 },
+  {
+    name: 'coredump_filter',
+    mode: 0o644,
+    show: (_v, task) => (alive(task) ? `${task.mm.dumpFilter.toString(16).padStart(8, '0')}\n` : -ESRCH),
+    store: setCoredumpFilter,
+  },
   { name: 'stat', mode: 0o444, show: (vfs, task) => proc_pid_stat(vfs, task, true) },
 ];
 export const tidEntries: readonly ProcEntry[] = [

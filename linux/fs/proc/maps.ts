@@ -1,5 +1,6 @@
 import { major, minor } from '../../abi/stat.ts';
 import type { Mm } from '../../mm/mm.ts';
+import { PTE_FILE } from '../../mm/page-table.ts';
 import {
   shownStart,
   VM_ACCOUNT,
@@ -108,11 +109,13 @@ export function proc_pid_smaps(task: Task): string {
   const row = (name: string, kb: number): string => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB\n`;
   let out = '';
   for (const vma of mm.vmas) {
-    let resident = 0;
-    mm.pages.forRange(vma.start / 4096, vma.end / 4096, () => resident++);
-    const rss = resident * 4;
-    const dirty = vma.file === undefined || (vma.flags & VM_WRITE) !== 0 ? rss : 0;
-    const anonymous = vma.file === undefined && vma.special === undefined ? rss : 0;
+    let rss = 0;
+    let anonymous = 0;
+    mm.pages.forRange(vma.start / 4096, vma.end / 4096, (_vpn, pte) => {
+      rss += 4;
+      if ((pte & PTE_FILE) === 0) anonymous += 4;
+    });
+    const dirty = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE) ? rss : anonymous;
     const names = FLAG_NAMES.filter(([bit]) => (vma.flags & bit) !== 0).map(([, name]) => `${name} `);
     out +=
       mapsLine(mm, vma) +

@@ -111,8 +111,25 @@ const fixed = (name: string, text: string, mode = 0o444): ProcEntry =>
 export const sysEntries: Readonly<Record<string, readonly ProcEntry[]>> = {
   kernel: [
     fixed('cap_last_cap', '37'),
-    fixed('core_pattern', 'core', 0o644),
-    fixed('core_uses_pid', '0', 0o644),
+    {
+      name: 'core_pattern',
+      mode: 0o644,
+      show: (vfs) => `${vfs.kernel.coreState?.pattern ?? 'core'}\n`,
+      store: (vfs, _task, text) => {
+        if (vfs.kernel.coreState) vfs.kernel.coreState.pattern = text.replace(/\n.*$/s, '').slice(0, 127);
+        return 0;
+      },
+    },
+    {
+      name: 'core_uses_pid',
+      mode: 0o644,
+      show: (vfs) => `${vfs.kernel.coreState?.usesPid ? 1 : 0}\n`,
+      store: (vfs, _task, text) => {
+        if (!/^\s*-?\d+\s*$/.test(text)) return -EINVAL;
+        if (vfs.kernel.coreState) vfs.kernel.coreState.usesPid = Number(text) !== 0;
+        return 0;
+      },
+    },
     { name: 'domainname', mode: 0o644, show: (vfs) => `${vfs.kernel.domainname ?? '(none)'}\n` },
     { name: 'hostname', mode: 0o644, show: (vfs) => `${vfs.kernel.hostname ?? 'localhost'}\n` },
     fixed('ngroups_max', '65536'),
@@ -144,5 +161,16 @@ export const sysEntries: Readonly<Record<string, readonly ProcEntry[]>> = {
     fixed('nr_open', '1048576', 0o644),
     fixed('file-max', '391000', 0o644),
     fixed('pipe-max-size', '1048576', 0o644),
+    {
+      name: 'suid_dumpable',
+      mode: 0o644,
+      show: (vfs) => `${vfs.kernel.coreState?.suidDumpable ?? 0}\n`,
+      store: (vfs, _task, text) => {
+        const value = Number(text);
+        if (![0, 1, 2].includes(value)) return -EINVAL;
+        if (vfs.kernel.coreState) vfs.kernel.coreState.suidDumpable = value;
+        return 0;
+      },
+    },
   ],
 };

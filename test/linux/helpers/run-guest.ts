@@ -1,8 +1,10 @@
 import { Cpu, CpuContext } from '../../../cpu/cpu.ts';
+import { O_RDONLY, O_RDWR } from '../../../linux/abi/fcntl.ts';
 import { startProgram } from '../../../linux/exec/init.ts';
 import { Vfs } from '../../../linux/fs/vfs.ts';
 import { Kernel } from '../../../linux/kernel.ts';
 import { bootOps } from '../../../linux/patches/series.ts';
+import type { Cred } from '../../../linux/task/cred.ts';
 import { vdsoShipped } from '../../../linux/vdso/config.ts';
 
 export interface GuestOptions {
@@ -10,31 +12,77 @@ export interface GuestOptions {
   readonly patches?: string;
   readonly vendor?: 'amd' | 'intel' | 'any';
   readonly argv?: readonly string[];
+  readonly env?: readonly string[];
   readonly failVvar?: boolean;
+  /** RLIMIT_CORE; default 0. */
+  readonly core?: bigint;
+  readonly cwd?: string;
+  readonly cred?: Cred;
+  /** Instructions after which the guest counts as hanging. */
+  readonly limit?: number;
+}
+
+export interface GuestRun {
+  readonly kernel: Kernel;
+  /** As wait(2) gives it. */
+  readonly status: number;
+  /** What it wrote to descriptors 1 and 2. */
+  readonly output: string;
+  /** A file as the guest left it. */
+  read(path: string): Buffer | undefined;
 }
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} } as unknown as Kernel['log'];
 
-/**
- * Runs a program of the host in a machine without input and output.
- * @returns its exit status, or 128 + the signal that ended it
- */
-export function runGuest(program: string, options: GuestOptions = {}): number {
+/** Runs a program of the host in a machine of its own; what it writes goes nowhere else. */
+export function runProgram(program: string, options: GuestOptions = {}): GuestRun {
   const vendor = options.vendor ?? 'any';
   const cpu = new Cpu({ vendor, memoryLimit: 256 * 1024 * 1024 });
-  const vfs = new Vfs({ cpu, root: '/' });
+  let output = '';
+  const vfs = new Vfs({
+    cpu,
+    root: '/',
+    io: {
+      write: (_fd, bytes) => {
+        output += Buffer.from(bytes).toString();
+        return 0;
+      },
+      isTty: () => false,
+      winsize: () => ({ rows: 0, cols: 0 }),
+    },
+  });
   const ops = bootOps(options.kernel, options.patches);
   const kernel = new Kernel({ cpu, ops, vdso: vdsoShipped(vendor), vfs, log: silent });
   const argv = [program, ...(options.argv ?? [])];
-  const task = startProgram(kernel, program, argv, [], { context: new CpuContext() });
+  const task = startProgram(kernel, program, argv, options.env ?? [], {
+    context: new CpuContext(),
+    files: [0, 1, 2].map((fd) => vfs.hostStream(fd, O_RDWR)),
+    cwd: options.cwd ?? '/tmp',
+    ...(options.cred && { cred: options.cred }),
+  });
   if (typeof task === 'number') throw new Error(`execve ${program}: ${task}`);
   if (options.failVvar) kernel.faults.failVvarOnce = true;
-  while (cpu.icount < 1_000_000_000) {
+  task.group.rlimits[4]!.cur = options.core ?? 0n;
+  const limit = options.limit ?? 1_000_000_000;
+  for (;;) {
     const event = kernel.run({ action: () => 'run', budget: 10_000_000 });
-    if (event.kind === 'done') break;
-    if (event.kind === 'idle') throw new Error('the guest waits for ever');
+    if (event.kind === 'done' || (event.kind === 'exit' && event.task === task)) break;
+    if (event.kind === 'idle') throw new Error(`the guest waits for ever; it wrote: ${output}`);
+    if (cpu.icount > limit) throw new Error(`the guest does not end; it wrote: ${output}`);
   }
   const status = kernel.exitStatus;
   if (status === undefined) throw new Error('the guest does not end');
+  const read = (path: string): Buffer | undefined => {
+    const file = vfs.openAs(undefined, path, O_RDONLY);
+    if (typeof file === 'number') return undefined;
+    const bytes = file.inode.read(file, 0, file.inode.size);
+    return typeof bytes === 'number' ? undefined : Buffer.from(bytes);
+  };
+  return { kernel, status, output, read };
+}
+
+/** @returns the program's exit status, or 128 + the signal that ended it */
+export function runGuest(program: string, options: GuestOptions = {}): number {
+  const { status } = runProgram(program, options);
   return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { v4_7 } from '../../../linux/kernel-ops.ts';
 import { PatchError } from '../../../linux/patches/patch.ts';
-import { bootOps, kernelNamed, kernels } from '../../../linux/patches/series.ts';
+import { bootOps, kernelNamed, kernels, replacedBy } from '../../../linux/patches/series.ts';
 
 describe('the series', () => {
   it('has four kernels', () => {
@@ -17,8 +17,8 @@ describe('the series', () => {
     ]);
   });
 
-  it('turns on by default what this build has', () => {
-    const series = ['base', '0001', '0002', '0003', '0005', '0006'];
+  it('turns all on by default', () => {
+    const series = ['base', '0001', '0002', '0003', '0004', '0005', '0006'];
     expect(bootOps().patches).to.deep.equal(series);
     expect(bootOps('v4.9').patches).to.deep.equal(series);
     expect(bootOps('v4.12').patches).to.deep.equal([...series, 'restart', 'sigaction', 'mmap']);
@@ -34,12 +34,25 @@ describe('the series', () => {
     );
     expect(() => bootOps('compat-cr', '0007')).to.throw(PatchError, "kernel compat-cr has no patch '0007'");
     expect(() => bootOps('v4.7-rc1', '0001')).to.throw(PatchError, "has no patch '0001' (it has: none)");
-    expect(() => bootOps('compat-cr', '0004')).to.throw(
+    expect(() => bootOps('compat-cr', '0003')).to.throw(
       PatchError,
-      'patch 0004 (x86/coredump: use pr_reg size, rather that TIF_IA32 flag) is not in this build yet',
+      'patch 0003 needs patch 0002: it maps at an address of its own choice',
     );
-    expect(() => bootOps('compat-cr', '0003')).to.throw(PatchError, 'patch 0003 needs patch 0002');
-    expect(() => bootOps('v4.12', 'sigaction')).to.throw(PatchError, 'patch sigaction needs patch 0006');
+    expect(() => bootOps('v4.12', 'sigaction')).to.throw(PatchError, 'patch sigaction needs patch 0006: it changes');
+  });
+
+  it('says of each patch what it replaces, and in a paragraph why', () => {
+    const replaced = kernelNamed('compat-cr').series.map((patch) => [patch.id, ...replacedBy(patch)]);
+    expect(replaced).to.deep.equal([
+      ['base', 'special_mapping_mremap'],
+      ['0001', 'vvar_map_failed'],
+      ['0002', 'setup_vdso'],
+      ['0003', 'arch_prctl'],
+      ['0004', 'compat_pr_reg_size'],
+      ['0005', 'task_user_regset_view'],
+      ['0006', 'is_ia32_compat_frame', 'is_x32_frame', 'siginfo_has_x32_times', 'sigaction_compat_abi'],
+    ]);
+    for (const { series } of kernels) for (const patch of series) expect(patch.about).to.match(/^.{80,}\.$/);
   });
 
   it('does not change after boot', () => {

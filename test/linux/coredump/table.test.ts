@@ -1,0 +1,152 @@
+/** What NT_PRSTATUS holds: every kind of task by every combination of patches 0004 and 0005. */
+import { expect } from 'chai';
+import { ELFCLASS32, ELFCLASS64, EM_386, EM_X86_64 } from '../../../linux/abi/elf.ts';
+import { NT_AUXV, NT_FILE, NT_PRPSINFO, NT_SIGINFO } from '../../../linux/abi/elfcore.ts';
+import { NT_PRFPREG, NT_PRSTATUS, NT_PRXFPREG, NT_X86_XSTATE } from '../../../linux/abi/ptrace.ts';
+import { buildC, haveGcc } from '../../helpers/build.ts';
+import { type CoreFile, readCore } from '../../helpers/core-file.ts';
+import { runProgram } from '../helpers/run-guest.ts';
+
+const RAW = ['-nostdlib', '-static', '-no-pie', '-ffreestanding', '-x', 'assembler-with-cpp'];
+const UNLIMITED = 2n ** 64n - 1n;
+
+/** 64-bit registers that only a 64-bit view can show, then a crash in the CS that CROSS says. */
+const CRASH64 = `
+ .globl _start
+_start: movabs $0x1111222233334444, %r8
+ movabs $0xf0f1f2f3f4f5f6f7, %r15
+ movabs $0xa0a1a2a3a4a5a6a7, %r9
+ mov $0x12345678, %ebx
+#ifdef CROSS
+ mov $stack, %esp
+ pushq $0x23
+ pushq $1f
+ lretq
+ .code32
+1: mov $0x55667788, %edx
+#endif
+ ud2
+ .bss
+ .skip 4096
+stack: .skip 64
+`;
+const CRASH32 = `
+ .globl _start
+ .code32
+_start: mov $0x12345678, %ebx
+ mov $0x55667788, %edx
+#ifdef CROSS
+ ljmp $0x33, $1f
+ .code64
+1: movabs $0x1111222233334444, %r8
+ movabs $0xf0f1f2f3f4f5f6f7, %r15
+ movabs $0xa0a1a2a3a4a5a6a7, %r9
+#endif
+ ud2
+`;
+
+interface Expected {
+  readonly class: number;
+  readonly machine: number;
+  /** Bytes of NT_PRSTATUS, and where pr_reg and pr_fpvalid stand. */
+  readonly size: number;
+  readonly reg: number;
+  readonly fpvalid: number;
+  /** Which registers pr_reg has: 27 words, 17 words, or the 64 bytes of 27 words that found room. */
+  readonly regs: '64' | '32' | 'cut';
+}
+
+const amd64: Expected = { class: ELFCLASS64, machine: EM_X86_64, size: 336, reg: 112, fpvalid: 328, regs: '64' };
+const i386: Expected = { class: ELFCLASS32, machine: EM_386, size: 144, reg: 72, fpvalid: 140, regs: '32' };
+const x32: Expected = { class: ELFCLASS32, machine: EM_X86_64, size: 296, reg: 72, fpvalid: 288, regs: '64' };
+
+const COMBINATIONS = ['none', '0004', '0005', '0004,0005'] as const;
+
+/** A row per kind of task, a column per combination. */
+const TABLE: Readonly<Record<string, { cs: number; columns: readonly Expected[] }>> = {
+  crash64: { cs: 0x33, columns: [amd64, amd64, amd64, amd64] },
+  crash32: { cs: 0x23, columns: [i386, i386, i386, i386] },
+  crashx32: { cs: 0x33, columns: [x32, x32, x32, x32] },
+  crash64to32: {
+    cs: 0x23,
+    columns: [amd64, amd64, { ...amd64, machine: EM_386, regs: '32' }, { ...amd64, machine: EM_386, regs: '32' }],
+  },
+  crash32to64: { cs: 0x33, columns: [i386, i386, { ...i386, machine: EM_X86_64, regs: 'cut' }, x32] },
+};
+
+/** The notes of a view, in order, with the size of each that has one. */
+const notesOf = (expected: Expected): (readonly [string, number, number?])[] => [
+  ['CORE', NT_PRSTATUS, expected.size],
+  ['CORE', NT_PRPSINFO, expected.class === ELFCLASS64 ? 136 : 124],
+  ['CORE', NT_SIGINFO, 128],
+  ['CORE', NT_AUXV],
+  ['CORE', NT_FILE],
+  ...(expected.machine === EM_386
+    ? ([
+        ['CORE', NT_PRFPREG, 108],
+        ['LINUX', NT_PRXFPREG, 512],
+      ] as const)
+    : ([['CORE', NT_PRFPREG, 512]] as const)),
+  ['LINUX', NT_X86_XSTATE],
+];
+
+describe('core dumps: the table of patches 0004 and 0005', () => {
+  const programs: Record<string, string> = {};
+  before(function () {
+    if (!haveGcc()) this.skip();
+    programs['crash64'] = buildC('crash64', CRASH64, ['-m64', ...RAW]);
+    programs['crash64to32'] = buildC('crash64to32', CRASH64, ['-m64', '-DCROSS', ...RAW]);
+    programs['crash32'] = buildC('crash32', CRASH32, ['-m32', ...RAW]);
+    programs['crash32to64'] = buildC('crash32to64', CRASH32, ['-m32', '-DCROSS', ...RAW]);
+    programs['crashx32'] = buildC('crashx32', CRASH64, ['-mx32', ...RAW]);
+  });
+
+  const dump = (name: string, patches: string): CoreFile => {
+    const run = runProgram(programs[name]!, { core: UNLIMITED, patches });
+    expect(run.status).to.equal(4 | 0x80);
+    return readCore(run.read('/tmp/core'));
+  };
+
+  for (const [name, { cs, columns }] of Object.entries(TABLE)) {
+    columns.forEach((expected, i) => {
+      it(`${name}, patches ${COMBINATIONS[i]}: ${expected.size} bytes, ${expected.regs} registers`, () => {
+        const core = dump(name, COMBINATIONS[i]!);
+        expect(core.class).to.equal(expected.class);
+        expect(core.machine).to.equal(expected.machine);
+        const wanted = notesOf(expected);
+        expect(core.notes.map((n) => [n.owner, n.type])).to.deep.equal(wanted.map(([owner, type]) => [owner, type]));
+        wanted.forEach(([, type, size], k) => {
+          if (size !== undefined) expect(core.notes[k]!.desc.length, `note ${type}`).to.equal(size);
+        });
+        const prstatus = core.note(NT_PRSTATUS);
+        expect(prstatus.readUInt32LE(expected.fpvalid)).to.equal(1);
+        checkRegisters(prstatus.subarray(expected.reg), expected, cs, name);
+      });
+    });
+  }
+});
+
+function checkRegisters(regs: Buffer, expected: Expected, cs: number, name: string): void {
+  const wide = cs === 0x33;
+  switch (expected.regs) {
+    case '64':
+      expect(regs.readBigUInt64LE(0)).to.equal(0xf0f1f2f3f4f5f6f7n);
+      expect(regs.readBigUInt64LE(64)).to.equal(0xa0a1a2a3a4a5a6a7n);
+      expect(regs.readBigUInt64LE(40)).to.equal(0x12345678n);
+      expect(regs.readBigUInt64LE(136)).to.equal(BigInt(cs));
+      break;
+    case '32':
+      expect(regs.readUInt32LE(0)).to.equal(0x12345678);
+      if (!wide || name === 'crash32') expect(regs.readUInt32LE(8)).to.equal(0x55667788);
+      expect(regs.readUInt32LE(52)).to.equal(cs);
+      // Room that the 17 words leave is zero.
+      expect(regs.subarray(68, expected.fpvalid - expected.reg).every((byte) => byte === 0)).to.equal(true);
+      break;
+    case 'cut':
+      expect(regs.readBigUInt64LE(0)).to.equal(0xf0f1f2f3f4f5f6f7n);
+      expect(regs.readBigUInt64LE(40)).to.equal(0x12345678n);
+      // genregs_get() copies whole words only: nothing of r9.
+      expect(regs.readUInt32LE(64)).to.equal(0);
+      break;
+  }
+}
