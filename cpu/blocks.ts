@@ -1,6 +1,6 @@
 /** Finds the block at an address: decoded before, or now; with breakpoints where the address space has them. */
 import { BlockBuilder, type CodeSource } from './decode/block-builder.ts';
-import { type Block, CodeCache } from './decode/code-cache.ts';
+import { type Block, BlockMap, type CodeCache } from './decode/code-cache.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { Vector } from './exit.ts';
 import type { Interpreter } from './interp/interpreter.ts';
@@ -8,26 +8,23 @@ import type { MemoryAccess } from './memory-access.ts';
 import { Access, type Mmu } from './mmu.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 import { Mode, type SegmentFile } from './segment.ts';
-import { PAGE_SIZE, Segment, State } from './state.ts';
+import { PAGE_SIZE, Segment, State, segmentBaseOffset } from './state.ts';
 import type { Tlb } from './tlb.ts';
 
 /** A page with breakpoints has blocks of its own, which end before them. */
 interface BreakpointPage {
   /** How many breakpoints stand at an offset. */
   readonly offsets: Map<number, number>;
-  readonly blocks: Map<number, Block>;
-}
-
-/** Where the next instruction is, in linear addresses, and in which mode. */
-interface Place {
-  readonly low: number;
-  readonly high: number;
-  readonly mode: number;
+  readonly blocks: BlockMap;
 }
 
 export class Blocks {
   /** Blocks are looked up as if there were no breakpoints: for the instruction under one. */
   ignoreBreakpoints = false;
+  /** Where the block that is looked for begins, a linear address in two halves, and its mode. */
+  private low = 0;
+  private high = 0;
+  private mode = 0;
   private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
   private readonly builder: BlockBuilder;
   private readonly data: DataView;
@@ -59,7 +56,7 @@ export class Blocks {
     const pages = this.breakpoints.get(mmu) ?? new Map<number, BreakpointPage>();
     this.breakpoints.set(mmu, pages);
     const vpn = Math.floor(address / PAGE_SIZE);
-    const page = pages.get(vpn) ?? { offsets: new Map<number, number>(), blocks: new Map<number, Block>() };
+    const page = pages.get(vpn) ?? { offsets: new Map<number, number>(), blocks: new BlockMap() };
     pages.set(vpn, page);
     const offset = address % PAGE_SIZE;
     page.offsets.set(offset, (page.offsets.get(offset) ?? 0) + 1);
@@ -95,13 +92,13 @@ export class Blocks {
 
   /** The block at RIP; faults as the fetch does. */
   lookUp(): Block {
-    const place = this.place();
-    const { low, high, mode } = place;
+    this.locate();
+    const { low, high, mode } = this;
     const frame = this.access.frame(0, low, high, Access.Fetch);
     const page = this.breakpointsAt(low, high);
     const map = page?.blocks ?? this.cache.blocks;
-    const known = map.get(CodeCache.key(frame, low & 0xfff, mode));
-    const block = known && this.stillCrosses(known, place) ? known : this.build(frame, place, map, page);
+    const known = map.get(frame, low & 0xfff, mode);
+    const block = known && this.stillCrosses(known) ? known : this.build(frame, map, page);
     if (!this.ignoreBreakpoints) {
       const { data } = this;
       this.tlb.cacheJump(data.getInt32(State.rip, true), data.getInt32(State.rip + 4, true), mode << 24, block.start);
@@ -121,22 +118,31 @@ export class Blocks {
 
   /** Is this the page of the running block, or the one that its last instruction crosses into? */
   runsOn(vpn: number): boolean {
-    const { low, high } = this.linear(State.blockRip);
-    const running = (high >>> 0) * 0x100000 + (low >>> 12);
+    const running = (this.linearHigh('blockRip') >>> 0) * 0x100000 + (this.linearLow('blockRip') >>> 12);
     return vpn === running || vpn === running + 1;
   }
 
-  private place(): Place {
+  /** Notes where the next instruction is, in linear addresses, and in which mode. */
+  private locate(): void {
     const mode = this.data.getUint32(State.mode, true);
     const eip = this.data.getUint32(State.rip, true);
     if (!(mode & Mode.Long) && eip > this.segments.limit(Segment.CS)) this.access.raise(0, Vector.GP, 0);
-    return { ...this.linear(State.rip), mode };
+    this.mode = mode;
+    this.low = this.linearLow('rip');
+    this.high = this.linearHigh('rip');
   }
 
-  private linear(field: number): { readonly low: number; readonly high: number } {
-    const low = this.data.getInt32(field, true);
-    if (this.data.getUint32(State.mode, true) & Mode.Long) return { low, high: this.data.getInt32(field + 4, true) };
-    return { low: (low + Number(this.segments.base(Segment.CS))) | 0, high: 0 };
+  private linearLow(field: 'rip' | 'blockRip'): number {
+    const low = this.data.getInt32(State[field], true);
+    return this.long ? low : (low + this.data.getInt32(segmentBaseOffset(Segment.CS), true)) | 0;
+  }
+
+  private linearHigh(field: 'rip' | 'blockRip'): number {
+    return this.long ? this.data.getInt32(State[field] + 4, true) : 0;
+  }
+
+  private get long(): boolean {
+    return (this.data.getUint32(State.mode, true) & Mode.Long) !== 0;
   }
 
   private breakpointsAt(low: number, high: number): BreakpointPage | undefined {
@@ -145,31 +151,33 @@ export class Blocks {
   }
 
   /** The second page of an instruction may be another frame here than where the block was decoded. */
-  private stillCrosses(block: Block, place: Place): boolean {
+  private stillCrosses(block: Block): boolean {
     if (block.frame2 < 0) return true;
-    if (this.nextFrame(place) === block.frame2) return true;
+    if (this.nextFrame() === block.frame2) return true;
     this.cache.drop(block);
     return false;
   }
 
-  private nextFrame({ low, high, mode }: Place): number {
+  private nextFrame(): number {
+    const { low, high, mode } = this;
     const nextLow = ((low & ~0xfff) + PAGE_SIZE) | 0;
     const nextHigh = nextLow === 0 && mode & Mode.Long ? high + 1 : high;
     return this.access.frame(0, nextLow, nextHigh, Access.Fetch);
   }
 
-  private build(frame: number, place: Place, map: Map<number, Block>, page: BreakpointPage | undefined): Block {
+  private build(frame: number, map: BlockMap, page: BreakpointPage | undefined): Block {
     if (this.cache.nearlyFull) this.startOver();
-    const offset = place.low & 0xfff;
+    const { mode } = this;
+    const offset = this.low & 0xfff;
     const source: CodeSource = {
       bytes: this.memory.bytes,
       at: frame * PAGE_SIZE + offset,
-      nextFrame: () => this.nextFrame(place),
+      nextFrame: () => this.nextFrame(),
       isBreakpoint: (at) => page?.offsets.has(offset + at) ?? false,
     };
     const start = this.cache.next;
-    const built = this.builder.build(source, place.mode, start);
-    const block: Block = { start, ...built, frame, key: CodeCache.key(frame, offset, place.mode), map };
+    const built = this.builder.build(source, mode, start);
+    const block: Block = { start, ...built, frame, offset, mode, map };
     this.tlb.protect(frame);
     if (built.frame2 >= 0) this.tlb.protect(built.frame2);
     this.cache.add(block);
@@ -192,7 +200,7 @@ export class Blocks {
   }
 
   private dropBlocks(page: BreakpointPage): void {
-    for (const b of [...page.blocks.values()]) this.cache.drop(b);
+    for (const b of page.blocks.all()) this.cache.drop(b);
     page.blocks.clear();
   }
 }

@@ -93,8 +93,8 @@ export const TLB_ENTRIES = 4096;
 export const TLB_ENTRY_SIZE = 16;
 export const READ_TLB = 0x10000;
 export const WRITE_TLB = 0x20000;
-export const JUMP_CACHE = 0x30000;
-export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_CACHE = 0x80000;
+export const JUMP_CACHE_ENTRIES = 32768;
 export const JUMP_CACHE_ENTRY_SIZE = 16;
 /** Accesses below this host address went to a scratch field. */
 export const STATE_END = 0x10000;

@@ -13,81 +13,108 @@ import {
   WRITE_TLB,
 } from './state.ts';
 
-export class Tlb {
-  private readonly bytes: Uint8Array;
+/** So many entries are emptied one by one; with more it is quicker to fill the whole table. */
+const FEW = 1024;
+
+/**
+ * A table of entries of 16 bytes. Where nothing is, the first 8 are ones: no canonical RIP whatever the mode, and no address
+ * that is looked for there, but for the last entry, which gets a low word of zero.
+ */
+class Table {
   private readonly words: Int32Array;
+  /** Where entries were put since the table was empty. */
+  private readonly filled = new Int32Array(FEW);
+  private count = FEW + 1;
+
+  constructor(bytes: Uint8Array, at: number, size: number) {
+    this.words = new Int32Array(bytes.buffer, at, size >> 2);
+  }
+
+  set(index: number, low: number, high: number, value: number): void {
+    const { words } = this;
+    const at = index * 4;
+    words[at] = low;
+    words[at + 1] = high;
+    words[at + 2] = value;
+    if (this.count < FEW) this.filled[this.count] = at;
+    this.count++;
+  }
+
+  drop(index: number): void {
+    this.clear(index * 4);
+  }
+
+  empty(): void {
+    const { words, filled, count } = this;
+    if (count > FEW) {
+      words.fill(-1);
+      this.clear(words.length - 4);
+    } else for (let n = 0; n < count; n++) this.clear(filled[n]!);
+    this.count = 0;
+  }
+
+  private clear(at: number): void {
+    const { words } = this;
+    words[at] = at + 4 === words.length ? 0 : -1;
+    words[at + 1] = -1;
+  }
+}
+
+export class Tlb {
+  private readonly reads: Table;
+  private readonly writes: Table;
+  private readonly jumps: Table;
   /** Frames that may stand in the write TLB. */
   private readonly writable: Uint8Array;
-  private jumpsCached = true;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.words = new Int32Array(bytes.buffer, 0, 0x10000);
+    this.reads = new Table(bytes, READ_TLB, TLB_ENTRIES * TLB_ENTRY_SIZE);
+    this.writes = new Table(bytes, WRITE_TLB, TLB_ENTRIES * TLB_ENTRY_SIZE);
+    this.jumps = new Table(bytes, JUMP_CACHE, JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
     this.writable = new Uint8Array(bytes.length / PAGE_SIZE);
     this.flush();
   }
 
   flush(): void {
-    this.empty(READ_TLB);
-    this.empty(WRITE_TLB);
+    this.reads.empty();
+    this.writes.empty();
     this.flushJumps();
   }
 
   flushJumps(): void {
-    if (!this.jumpsCached) return;
-    // A tag of all ones is no canonical RIP whatever the mode.
-    this.bytes.fill(0xff, JUMP_CACHE, JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_SIZE);
-    this.jumpsCached = false;
+    this.jumps.empty();
   }
 
   flushPage(vpn: number): void {
-    this.drop(READ_TLB, vpn);
-    this.drop(WRITE_TLB, vpn);
+    const index = vpn % TLB_ENTRIES;
+    this.reads.drop(index);
+    this.writes.drop(index);
     this.flushJumps();
   }
 
   insertRead(low: number, high: number, frame: number): void {
-    this.insert(READ_TLB, low, high, frame);
+    insert(this.reads, low, high, frame);
   }
 
   insertWrite(low: number, high: number, frame: number): void {
-    this.insert(WRITE_TLB, low, high, frame);
+    insert(this.writes, low, high, frame);
     this.writable[frame] = 1;
   }
 
   /** The frame now holds code: stores to it have to be seen. */
   protect(frame: number): void {
     if (!this.writable[frame]) return;
-    this.empty(WRITE_TLB);
+    this.writes.empty();
     this.writable[frame] = 0;
   }
 
   cacheJump(ripLow: number, ripHigh: number, tagHigh: number, block: number): void {
     const shifted = (ripLow >>> 12) | (ripHigh << 20);
-    const at = (JUMP_CACHE >> 2) + ((ripLow ^ shifted) & (JUMP_CACHE_ENTRIES - 1)) * 4;
-    this.words[at] = ripLow;
-    this.words[at + 1] = ripHigh ^ tagHigh;
-    this.words[at + 2] = block;
-    this.jumpsCached = true;
+    this.jumps.set((ripLow ^ shifted) & (JUMP_CACHE_ENTRIES - 1), ripLow, ripHigh ^ tagHigh, block);
   }
+}
 
-  private insert(tlb: number, low: number, high: number, frame: number): void {
-    const page = low & ~0xfff;
-    const at = (tlb + ((low >>> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE) >> 2;
-    this.words[at] = page;
-    this.words[at + 1] = high;
-    this.words[at + 2] = (frame * PAGE_SIZE - page) | 0;
-  }
-
-  private drop(tlb: number, vpn: number): void {
-    const index = vpn % TLB_ENTRIES;
-    this.bytes.fill(0xff, tlb + index * TLB_ENTRY_SIZE, tlb + index * TLB_ENTRY_SIZE + 8);
-    if (index === TLB_ENTRIES - 1) this.words[(tlb + index * TLB_ENTRY_SIZE) >> 2] = 0;
-  }
-
-  /** All ones match no address of their own index, but for the last entry, which gets a low word of zero. */
-  private empty(tlb: number): void {
-    this.bytes.fill(0xff, tlb, tlb + TLB_ENTRIES * TLB_ENTRY_SIZE);
-    this.words[(tlb + (TLB_ENTRIES - 1) * TLB_ENTRY_SIZE) >> 2] = 0;
-  }
+function insert(table: Table, low: number, high: number, frame: number): void {
+  const page = low & ~0xfff;
+  table.set((low >>> 12) & (TLB_ENTRIES - 1), page, high, (frame * PAGE_SIZE - page) | 0);
 }

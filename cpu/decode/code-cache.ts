@@ -13,8 +13,41 @@ export interface Block {
   readonly frame: number;
   /** The frame into which the last instruction crosses, or -1. */
   readonly frame2: number;
-  readonly key: number;
-  readonly map: Map<number, Block>;
+  /** Offset in the frame, and the mode that it was decoded in. */
+  readonly offset: number;
+  readonly mode: number;
+  readonly map: BlockMap;
+}
+
+/** Blocks by physical address; those of different modes at one place are different. */
+export class BlockMap {
+  /** By mode, keys being numbers of 32 bits: V8 finds those quickly. */
+  private readonly modes: (Map<number, Block> | undefined)[] = [];
+
+  get(frame: number, offset: number, mode: number): Block | undefined {
+    return this.modes[mode]?.get((frame * PAGE_SIZE + offset) | 0);
+  }
+
+  add(b: Block): void {
+    let blocks = this.modes[b.mode];
+    if (!blocks) {
+      blocks = new Map();
+      this.modes[b.mode] = blocks;
+    }
+    blocks.set((b.frame * PAGE_SIZE + b.offset) | 0, b);
+  }
+
+  drop(b: Block): void {
+    if (this.get(b.frame, b.offset, b.mode) === b) this.modes[b.mode]!.delete((b.frame * PAGE_SIZE + b.offset) | 0);
+  }
+
+  clear(): void {
+    this.modes.length = 0;
+  }
+
+  all(): Block[] {
+    return this.modes.flatMap((blocks) => [...(blocks?.values() ?? [])]);
+  }
 }
 
 export class CodeCache implements CodeObserver {
@@ -22,7 +55,7 @@ export class CodeCache implements CodeObserver {
   next = RECORDS;
   /** Counts the resets. */
   generation = 0;
-  readonly blocks = new Map<number, Block>();
+  readonly blocks = new BlockMap();
   private readonly byFrame = new Map<number, Set<Block>>();
   private readonly data: DataView;
   private readonly memory: PhysicalMemory;
@@ -38,17 +71,12 @@ export class CodeCache implements CodeObserver {
     memory.observe(this);
   }
 
-  /** Blocks of different modes at one place are different. */
-  static key(frame: number, offset: number, mode: number): number {
-    return (frame * PAGE_SIZE + offset) * 64 + mode;
-  }
-
   get nearlyFull(): boolean {
     return this.next + 256 * RECORD_SIZE > RECORDS_END;
   }
 
   add(block: Block): void {
-    block.map.set(block.key, block);
+    block.map.add(block);
     this.list(block.frame).add(block);
     if (block.frame2 >= 0) this.list(block.frame2).add(block);
     this.next = block.end;
@@ -64,7 +92,7 @@ export class CodeCache implements CodeObserver {
   }
 
   drop(b: Block): void {
-    if (b.map.get(b.key) === b) b.map.delete(b.key);
+    b.map.drop(b);
     this.byFrame.get(b.frame)?.delete(b);
     if (b.frame2 >= 0) this.byFrame.get(b.frame2)?.delete(b);
     this.data.setUint16(b.start + Rec.handler, Pseudo.leave, true);
