@@ -2,6 +2,8 @@ import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
 import type { CoreState } from '../coredump/corename.ts';
 import type { Task } from '../task/task.ts';
 import type { File } from './file.ts';
+import type { InetSocketInode } from './inet-socket.ts';
+import type { UnixSocketInode } from './unix-socket.ts';
 
 /** What the file system needs of the kernel; `Kernel` has it all, tests give less. */
 export interface FsKernel {
@@ -28,6 +30,14 @@ export interface SuperBlockOwner {
   readonly kernel: FsKernel;
   /** Brings a closed file's bytes to the host. */
   flush(file: File): number;
+  /** Bound sockets: abstract names in hex, and `ino:DEV:INO` of names in a directory. */
+  readonly unixSockets: Map<string, UnixSocketInode>;
+  /** Sockets of the internet families that have a port. */
+  readonly inetSockets: Set<InetSocketInode>;
+  /** The last port that a bind without one got. */
+  lastPort: number;
+  /** How many netlink sockets got a port so far. */
+  netlinkPorts: number;
 }
 
 /** `struct super_block`, include/linux/fs.h. */

@@ -1,66 +1,154 @@
-import { EAGAIN, ECONNREFUSED, ECONNRESET, EINVAL, EMSGSIZE, ENOTCONN, EPIPE, EPROTOTYPE } from '../abi/errno.ts';
-import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
-import { SOCK_DGRAM, SOCK_STREAM } from '../abi/socket.ts';
+import {
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EEXIST,
+  EINVAL,
+  EISCONN,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+  EPROTOTYPE,
+} from '../abi/errno.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
+import { AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SUN_PATH_SIZE } from '../abi/socket.ts';
 import { S_IFSOCK } from '../abi/stat.ts';
-import { Dentry } from './dentry.ts';
+import type { Task } from '../task/task.ts';
+import { do_mknodat } from './dir-ops.ts';
 import { type File, fput } from './file.ts';
-import { Inode } from './inode.ts';
+import { lookupPath } from './namei.ts';
+import {
+  NO_ADDRESS,
+  type Packet,
+  peekStream,
+  RCV_SHUTDOWN,
+  type Received,
+  SEND_SHUTDOWN,
+  SNDBUF,
+  type SocketCred,
+  SocketInode,
+  takeStream,
+} from './socket.ts';
 import type { SuperBlock } from './super-block.ts';
+import { SocketNodeInode } from './tmpfs.ts';
 
-/** SO_PEERCRED and SCM_CREDENTIALS. */
-export interface SocketCred {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
+const familyOf = (address: Uint8Array): number => address[0]! | (address[1]! << 8);
+const abstractKey = (path: Uint8Array): string => Buffer.from(path).toString('hex');
+const pathOf = (path: Uint8Array): string => Buffer.from(path).toString('utf8');
+
+/** unix_mkname(): the bytes of sun_path without the NUL at the end. */
+function sunPath(address: Uint8Array): Uint8Array | number {
+  if (address.length < 2 || address.length > SUN_PATH_SIZE + 2 || familyOf(address) !== AF_UNIX) return -EINVAL;
+  const path = address.subarray(2);
+  if (path.length === 0 || path[0] === 0) return path;
+  const end = path.indexOf(0);
+  return end < 0 ? path : path.subarray(0, end);
 }
 
-/** `struct sk_buff` with its unix_skb_parms: one message, or a piece of a stream. */
-export interface Packet {
-  data: Uint8Array;
-  /** The sender's name: what follows sun_family. */
-  readonly from: Uint8Array;
-  /** Open files on their way, each with a reference. */
-  files: File[];
-  readonly cred: SocketCred;
+/** `struct sockaddr_un` of a name: a path ends in NUL. */
+export function unixAddress(path: Uint8Array): Uint8Array {
+  const nul = path.length > 0 && path[0] !== 0 ? 1 : 0;
+  const bytes = new Uint8Array(2 + path.length + nul);
+  bytes[0] = AF_UNIX;
+  bytes.set(path, 2);
+  return bytes;
 }
 
-const SNDBUF = 212_992;
-const RCV_SHUTDOWN = 1;
-const SEND_SHUTDOWN = 2;
+/** unix_find_other() */
+function findSocket(task: Task, address: Uint8Array): UnixSocketInode | number {
+  const path = sunPath(address);
+  if (typeof path === 'number') return path;
+  if (path.length === 0) return -EINVAL;
+  const { vfs } = task.kernel;
+  let key = abstractKey(path);
+  if (path[0] !== 0) {
+    const dentry = lookupPath(vfs.context(task), pathOf(path));
+    if (typeof dentry === 'number') return dentry;
+    if (!(dentry.inode instanceof SocketNodeInode)) return -ECONNREFUSED;
+    key = `ino:${dentry.inode.sb.dev}:${dentry.inode.ino}`;
+  }
+  const found = vfs.unixSockets.get(key);
+  return found === undefined || found.closed ? -ECONNREFUSED : found;
+}
 
 /** `struct unix_sock`, net/unix/af_unix.c. */
-export class UnixSocketInode extends Inode {
-  readonly type: number;
+export class UnixSocketInode extends SocketInode {
   state: 'unconnected' | 'listening' | 'connected' = 'unconnected';
   peer: UnixSocketInode | undefined;
   /** A stream's other end was there once. */
   hadPeer = false;
-  shut = 0;
   /** sun_path, with a leading NUL when it is abstract; empty without a name. */
-  name: Uint8Array = new Uint8Array(0);
+  path: Uint8Array = NO_ADDRESS;
   peerCred: SocketCred = { pid: 0, uid: 0xffffffff, gid: 0xffffffff };
-  readonly owner: SocketCred;
   queue: Packet[] = [];
   queued = 0;
   /** Connections that wait for accept(). */
   backlog: UnixSocketInode[] = [];
   maxBacklog = 0;
-  passCred = false;
+  closed = false;
 
   constructor(sb: SuperBlock, type: number, owner: SocketCred) {
-    super(sb, S_IFSOCK | 0o777);
-    this.type = type;
-    this.owner = owner;
+    super(sb, AF_UNIX, type, 0, owner);
   }
 
-  dentry(): Dentry {
-    return new Dentry(`socket:[${this.ino}]`, undefined, this);
+  override listening(): boolean {
+    return this.state === 'listening';
   }
-  get stream(): boolean {
-    return this.type === SOCK_STREAM;
+  override peerCredentials(): SocketCred {
+    return this.peerCred;
   }
-  private changed(): void {
-    this.notify(`sock:${this.ino}`);
+  override name(): Uint8Array {
+    return unixAddress(this.path);
+  }
+  override peerName(): Uint8Array | number {
+    return this.peer === undefined ? -ENOTCONN : this.peer.name();
+  }
+
+  /** unix_bind(), unix_autobind() */
+  override bind(task: Task, address: Uint8Array): number {
+    let path = sunPath(address);
+    if (typeof path === 'number') return path;
+    const named = this.path.length > 0;
+    if (named && (path.length === 0 || path[0] === 0)) return -EINVAL;
+    const { vfs } = task.kernel;
+    if (path.length === 0) path = new TextEncoder().encode(`\0${this.ino.toString(16).padStart(5, '0')}`);
+    if (path[0] === 0) {
+      const key = abstractKey(path);
+      const other = vfs.unixSockets.get(key);
+      if (other !== undefined && !other.closed) return -EADDRINUSE;
+      vfs.unixSockets.set(key, this);
+    } else {
+      const mode = S_IFSOCK | (0o777 & ~task.fs.umask);
+      const error = do_mknodat(vfs.context(task), task.fs.cwd, pathOf(path), mode, 0n);
+      if (error < 0) return error === -EEXIST ? -EADDRINUSE : error;
+      // v4.7 makes the node before it looks whether the socket has a name.
+      if (named) return -EINVAL;
+      const dentry = lookupPath(vfs.context(task), pathOf(path));
+      if (typeof dentry === 'number') return dentry;
+      vfs.unixSockets.set(`ino:${dentry.inode.sb.dev}:${dentry.inode.ino}`, this);
+    }
+    this.path = path.slice();
+    return 0;
+  }
+
+  override listen(backlog: number): number {
+    if (this.type === SOCK_DGRAM) return -EOPNOTSUPP;
+    if (this.path.length === 0 || this.state === 'connected') return -EINVAL;
+    this.state = 'listening';
+    this.maxBacklog = Math.min(Math.max(backlog, 0), 128);
+    this.peerCred = this.owner;
+    return 0;
+  }
+
+  override accept(): UnixSocketInode | number {
+    if (this.type === SOCK_DGRAM) return -EOPNOTSUPP;
+    if (this.state !== 'listening') return -EINVAL;
+    const server = this.backlog.shift();
+    if (server === undefined) return -EAGAIN;
+    this.changed();
+    return server;
   }
 
   /** unix_socketpair(), and the end of unix_stream_connect(). */
@@ -77,18 +165,31 @@ export class UnixSocketInode extends Inode {
     }
   }
 
-  /** unix_stream_connect() to a listening socket. */
-  connectTo(listener: UnixSocketInode): number {
+  /** unix_stream_connect(), unix_dgram_connect(). */
+  override connect(task: Task, address: Uint8Array): number {
+    if (this.type === SOCK_DGRAM && familyOf(address) === AF_UNSPEC) {
+      this.peer = undefined;
+      this.hadPeer = false;
+      this.state = 'unconnected';
+      return 0;
+    }
+    if (this.state === 'connected' && this.type !== SOCK_DGRAM) return -EISCONN;
+    const listener = findSocket(task, address);
+    if (typeof listener === 'number') return listener;
     if (listener.type !== this.type) return -EPROTOTYPE;
     if (this.type === SOCK_DGRAM) {
       this.peer = listener;
+      this.hadPeer = true;
       this.state = 'connected';
       return 0;
     }
     if (listener.state !== 'listening') return -ECONNREFUSED;
-    if (listener.backlog.length > listener.maxBacklog) return -EAGAIN;
+    if (listener.backlog.length > listener.maxBacklog) {
+      this.blockedOn = `sock:${listener.ino}`;
+      return -EAGAIN;
+    }
     const server = new UnixSocketInode(this.sb, this.type, listener.owner);
-    server.name = listener.name;
+    server.path = listener.path;
     this.join(server);
     listener.backlog.push(server);
     listener.changed();
@@ -96,73 +197,67 @@ export class UnixSocketInode extends Inode {
   }
 
   /** unix_stream_sendmsg(), unix_dgram_sendmsg(). */
-  send(target: UnixSocketInode | undefined, packet: Packet): number {
+  override sendMessage(packet: Packet, address: Uint8Array, task: Task | undefined): number {
+    let target = this.peer;
+    if (address.length > 0) {
+      if (this.stream) return this.state === 'connected' ? -EISCONN : -EOPNOTSUPP;
+      if (this.type === SOCK_DGRAM) {
+        const other = task === undefined ? -EINVAL : findSocket(task, address);
+        if (typeof other === 'number') return other;
+        if (other.type !== SOCK_DGRAM) return -EPROTOTYPE;
+        target = other;
+      }
+    }
     if ((this.shut & SEND_SHUTDOWN) !== 0) return -EPIPE;
-    if (target === undefined) return this.stream && this.hadPeer ? -EPIPE : this.hadPeer ? -ECONNRESET : -ENOTCONN;
+    if (target === undefined || target.closed) {
+      if (this.type === SOCK_DGRAM) return this.hadPeer ? -ECONNREFUSED : -ENOTCONN;
+      return this.hadPeer ? (this.stream ? -EPIPE : -ECONNRESET) : -ENOTCONN;
+    }
     if ((target.shut & RCV_SHUTDOWN) !== 0) return -EPIPE;
     const room = SNDBUF - target.queued;
+    this.blockedOn = `sock:${target.ino}`;
     if (this.stream) {
       if (packet.data.length === 0) return 0;
       if (room <= 0) return -EAGAIN;
       packet.data = packet.data.slice(0, room);
     } else {
-      if (packet.data.length > SNDBUF) return -EMSGSIZE;
+      if (packet.data.length > SNDBUF - 32) return -EMSGSIZE;
       if (packet.data.length > room) return -EAGAIN;
     }
+    packet.from = this.path.length === 0 ? NO_ADDRESS : this.name();
     target.queue.push(packet);
     target.queued += packet.data.length;
     target.changed();
     return packet.data.length;
   }
 
-  /**
-   * unix_stream_read_generic(), unix_dgram_recvmsg(): the first message, or bytes of a stream up to the next message
-   * that carries files. Undefined at the end.
-   */
-  receive(count: number, peek: boolean): { packet: Packet; cut: number } | undefined | number {
+  /** unix_stream_read_generic(), unix_dgram_recvmsg(). */
+  override receive(count: number, peek: boolean): Received | undefined | number {
+    this.blockedOn = `sock:${this.ino}`;
     if (this.state === 'listening') return -EINVAL;
     const first = this.queue[0];
     if (first === undefined) {
+      if (this.error !== 0) return -this.takeError();
       if ((this.shut & RCV_SHUTDOWN) !== 0) return undefined;
       if (this.type !== SOCK_DGRAM && this.peer === undefined) return this.hadPeer ? undefined : -ENOTCONN;
       return -EAGAIN;
     }
-    const packet: Packet = { ...first, data: first.data.slice(0, count) };
-    const cut = first.data.length - packet.data.length;
-    if (peek) return { packet: { ...packet, files: [] }, cut };
-    this.queued -= packet.data.length;
-    if (this.stream && cut > 0) {
-      first.data = first.data.subarray(packet.data.length);
-      first.files = [];
-    } else {
-      this.queue.shift();
-      this.queued -= cut;
+    let packet: Packet;
+    let cut = 0;
+    if (this.stream) packet = (peek ? peekStream : takeStream)(this.queue, count) as Packet;
+    else {
+      packet = { ...first, data: first.data.slice(0, count) };
+      cut = first.data.length - packet.data.length;
+      if (!peek) this.queue.shift();
     }
-    if (this.stream) this.fill(packet, count);
+    if (peek) return { packet: { ...packet, files: [] }, cut };
+    this.queued -= packet.data.length + cut;
     this.changed();
     this.peer?.changed();
     return { packet, cut };
   }
 
-  /** A stream's read goes on over the messages that follow. */
-  private fill(packet: Packet, count: number): void {
-    const parts = [packet.data];
-    let length = packet.data.length;
-    while (length < count) {
-      const next = this.queue[0];
-      if (next === undefined || next.files.length > 0) break;
-      const part = next.data.subarray(0, count - length);
-      parts.push(part);
-      length += part.length;
-      this.queued -= part.length;
-      if (part.length === next.data.length) this.queue.shift();
-      else next.data = next.data.subarray(part.length);
-    }
-    if (parts.length > 1) packet.data = Uint8Array.from(Buffer.concat(parts));
-  }
-
-  shutdown(how: number): number {
-    if (this.state !== 'connected') return -ENOTCONN;
+  override shutdown(how: number): number {
     const bits = how + 1;
     this.shut |= bits;
     if (this.peer !== undefined && this.type !== SOCK_DGRAM) {
@@ -174,34 +269,27 @@ export class UnixSocketInode extends Inode {
   }
 
   /** unix_release_sock() */
-  override release(_file: File): void {
+  override release(file: File): void {
     const { peer } = this;
+    this.closed = true;
     if (peer !== undefined && peer.peer === this) {
       peer.peer = undefined;
+      if (this.queue.length > 0 && this.type !== SOCK_DGRAM) peer.error = ECONNRESET;
       peer.changed();
     }
     this.peer = undefined;
-    for (const waiting of this.backlog) waiting.release(_file);
+    for (const waiting of this.backlog) waiting.release(file);
     for (const packet of this.queue) packet.files.forEach(fput);
     this.queue = [];
     this.state = 'unconnected';
-    this.closed = true;
+    const { unixSockets } = this.sb.owner;
+    for (const [key, socket] of unixSockets) if (socket === this) unixSockets.delete(key);
   }
-  closed = false;
 
-  override read(_file: File, _pos: number, count: number): Uint8Array | number {
-    const got = this.receive(count, false);
-    if (got === undefined) return new Uint8Array(0);
-    if (typeof got === 'number') return got;
-    got.packet.files.forEach(fput);
-    return got.packet.data;
-  }
-  override write(_file: File, _pos: number, bytes: Uint8Array): number {
-    return this.send(this.peer, { data: bytes.slice(), from: this.name, files: [], cred: this.owner });
-  }
   override poll(): number {
     let mask = 0;
     if (this.state === 'listening') return this.backlog.length > 0 ? POLLIN | POLLRDNORM : 0;
+    if (this.error !== 0) mask |= POLLERR;
     const gone = this.type !== SOCK_DGRAM && this.hadPeer && this.peer === undefined;
     if (this.queue.length > 0) mask |= POLLIN | POLLRDNORM;
     if ((this.shut & RCV_SHUTDOWN) !== 0 || gone) mask |= POLLRDHUP | POLLIN | POLLRDNORM;

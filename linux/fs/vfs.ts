@@ -33,6 +33,7 @@ import { Dentry } from './dentry.ts';
 import { alloc_file, type File } from './file.ts';
 import { HostFiles } from './host-files.ts';
 import { type HostIo, HostStreamInode, noHostIo } from './host-stream.ts';
+import type { InetSocketInode } from './inet-socket.ts';
 import { type Inode, inode_permission, MAY_EXEC, MAY_READ, MAY_WRITE } from './inode.ts';
 import { type Found, type LookupContext, lookupPath, type WalkOptions, walk } from './namei.ts';
 import { mountSource, OverlayDirInode } from './overlay.ts';
@@ -68,8 +69,10 @@ export class Vfs {
   /** The tmpfs of memfds and shared anonymous memory. */
   readonly shm: SuperBlock;
   readonly sockfs: SuperBlock;
-  /** Bound sockets: abstract names in hex, and `ino:DEV:INO` of names in a directory. */
   readonly unixSockets = new Map<string, UnixSocketInode>();
+  readonly inetSockets = new Set<InetSocketInode>();
+  lastPort = 32767;
+  netlinkPorts = 0;
   readonly random: RandomPool;
   /** /dev/pts: the host's terminal is 0. */
   readonly pts: MemoryDirInode;

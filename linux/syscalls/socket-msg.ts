@@ -2,7 +2,7 @@
 import { EBADF, EFAULT, EINVAL, EMSGSIZE } from '../abi/errno.ts';
 import { MSG_CTRUNC, SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET } from '../abi/socket.ts';
 import { type File, fput, get_file } from '../fs/file.ts';
-import type { Packet } from '../fs/unix-socket.ts';
+import type { Packet } from '../fs/socket.ts';
 import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { fdget, importIovec, installFile, type Segment, viewOf } from './fs-args.ts';
@@ -57,11 +57,15 @@ export function gatherMessage(task: Task, segments: readonly Segment[]): Uint8Ar
   return out;
 }
 
-export function scatter(task: Task, segments: readonly Segment[], data: Uint8Array): boolean {
+/** Puts bytes into the segments, `skip` bytes behind their start. */
+export function scatter(task: Task, segments: readonly Segment[], data: Uint8Array, skip = 0): boolean {
   let done = 0;
+  let before = skip;
   for (const { base, length } of segments) {
-    const part = data.subarray(done, done + length);
-    if (copy_to_user(task.mm, base, part) < 0) return false;
+    const over = Math.min(before, length);
+    before -= over;
+    const part = data.subarray(done, done + length - over);
+    if (part.length > 0 && copy_to_user(task.mm, base + over, part) < 0) return false;
     done += part.length;
   }
   return true;
@@ -146,15 +150,14 @@ export function putMsgname(
   task: Task,
   at: number,
   header: Msghdr,
-  address: Uint8Array | undefined,
+  address: Uint8Array,
   flags: number,
   compat: boolean,
 ): number {
   const offsets = layout(compat);
   if (header.name !== 0) {
-    const bytes = address === undefined || address.length === 2 ? new Uint8Array(0) : address;
-    if (copy_to_user(task.mm, header.name, bytes.subarray(0, Math.max(0, header.nameLength))) < 0) return -EFAULT;
-    if (put_user_u32(task.mm, at + offsets[1]!, bytes.length) < 0) return -EFAULT;
+    if (copy_to_user(task.mm, header.name, address.subarray(0, Math.max(0, header.nameLength))) < 0) return -EFAULT;
+    if (put_user_u32(task.mm, at + offsets[1]!, address.length) < 0) return -EFAULT;
   }
   return put_user_u32(task.mm, at + offsets[6]!, flags);
 }

@@ -1,21 +1,16 @@
-/**
- * Sockets: net/socket.c, net/unix/af_unix.c, net/compat.c.
- * Not modelled: every family but AF_UNIX (-EAFNOSUPPORT), recvmmsg and sendmmsg, socket timeouts.
- */
+/** Sockets: net/socket.c, net/compat.c. What a family does is in ../fs/{unix,tcp,udp,netlink}-socket.ts. */
 import {
-  EADDRINUSE,
+  EACCES,
   EAFNOSUPPORT,
   EAGAIN,
   EBADF,
-  ECONNREFUSED,
-  EEXIST,
+  EDOM,
   EFAULT,
+  EINTR,
   EINVAL,
-  EISCONN,
-  ENOPROTOOPT,
-  ENOTCONN,
   ENOTSOCK,
   EOPNOTSUPP,
+  EPERM,
   EPIPE,
   EPROTONOSUPPORT,
   ERESTARTSYS,
@@ -23,41 +18,75 @@ import {
 } from '../abi/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../abi/fcntl.ts';
 import * as S from '../abi/socket.ts';
-import { S_IFSOCK } from '../abi/stat.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
-import { do_mknodat } from '../fs/dir-ops.ts';
 import { alloc_file, type File, fput } from '../fs/file.ts';
-import { lookupPath } from '../fs/namei.ts';
-import { SocketNodeInode } from '../fs/tmpfs.ts';
-import { type Packet, type SocketCred, UnixSocketInode } from '../fs/unix-socket.ts';
+import { NetlinkSocketInode } from '../fs/netlink-socket.ts';
+import { NO_ADDRESS, type Packet, type SocketCred, SocketInode } from '../fs/socket.ts';
+import { TcpSocketInode } from '../fs/tcp-socket.ts';
+import { UdpSocketInode } from '../fs/udp-socket.ts';
+import { UnixSocketInode } from '../fs/unix-socket.ts';
 import { copy_from_user, copy_to_user, get_user_u32, put_user_u32 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
+import { isCompatCall } from '../task/thread-info.ts';
 import { raiseSigpipe } from './file.ts';
-import { contextOf, fdget, installFile, vfsOf, viewOf } from './fs-args.ts';
+import { fdget, installFile, type Segment, vfsOf, viewOf } from './fs-args.ts';
 import { gatherMessage, putControl, putMsgname, readControl, readMsghdr, scatter } from './socket-msg.ts';
 
 const credOf = (task: Task): SocketCred => ({ pid: task.tgid, uid: task.cred.euid, gid: task.cred.egid });
 
 /** sockfd_lookup_light() */
-function sockfd(task: Task, fd: number): { file: File; socket: UnixSocketInode } | number {
+function sockfd(task: Task, fd: number): { file: File; socket: SocketInode } | number {
   const file = fdget(task, fd);
   if (file === undefined) return -EBADF;
-  return file.inode instanceof UnixSocketInode ? { file, socket: file.inode } : -ENOTSOCK;
+  return file.inode instanceof SocketInode ? { file, socket: file.inode } : -ENOTSOCK;
 }
 
 const FLAGS = S.SOCK_NONBLOCK | S.SOCK_CLOEXEC;
 
-function newSocket(task: Task, family: number, type: number, protocol: number): UnixSocketInode | number {
+/** inet_create(); raw sockets want CAP_NET_RAW, which nobody has here, and ICMP's ping_group_range is empty. */
+function newInetSocket(task: Task, family: number, kind: number, protocol: number): SocketInode | number {
+  const { sockfs } = vfsOf(task);
+  switch (kind) {
+    case S.SOCK_STREAM:
+      if (protocol !== 0 && protocol !== S.SOL_TCP) return -EPROTONOSUPPORT;
+      return new TcpSocketInode(sockfs, family, credOf(task));
+    case S.SOCK_DGRAM:
+      if (protocol === S.IPPROTO_ICMP) return -EACCES;
+      if (protocol !== 0 && protocol !== S.SOL_UDP) return -EPROTONOSUPPORT;
+      return new UdpSocketInode(sockfs, family, credOf(task));
+    case S.SOCK_RAW:
+      return -EPERM;
+    default:
+      return -ESOCKTNOSUPPORT;
+  }
+}
+
+/** __sock_create() */
+function newSocket(task: Task, family: number, type: number, protocol: number): SocketInode | number {
   const kind = type & 0xf;
   if ((type & ~(0xf | FLAGS)) !== 0) return -EINVAL;
-  if (family !== S.AF_UNIX) return -EAFNOSUPPORT;
-  if (protocol !== 0 && protocol !== S.AF_UNIX) return -EPROTONOSUPPORT;
-  if (kind !== S.SOCK_STREAM && kind !== S.SOCK_DGRAM && kind !== S.SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
-  return new UnixSocketInode(vfsOf(task).sockfs, kind, credOf(task));
+  const { sockfs } = vfsOf(task);
+  switch (family) {
+    case S.AF_UNIX:
+      if (protocol !== 0 && protocol !== S.AF_UNIX) return -EPROTONOSUPPORT;
+      // A raw unix socket is one of datagrams.
+      if (kind === S.SOCK_RAW) return new UnixSocketInode(sockfs, S.SOCK_DGRAM, credOf(task));
+      if (kind !== S.SOCK_STREAM && kind !== S.SOCK_DGRAM && kind !== S.SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
+      return new UnixSocketInode(sockfs, kind, credOf(task));
+    case S.AF_INET:
+    case S.AF_INET6:
+      return newInetSocket(task, family, kind, protocol);
+    case S.AF_NETLINK:
+      if (kind !== S.SOCK_RAW && kind !== S.SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+      // Not modelled: families of netlink other than NETLINK_ROUTE.
+      return protocol === 0 ? new NetlinkSocketInode(sockfs, kind, credOf(task)) : -EPROTONOSUPPORT;
+    default:
+      return -EAFNOSUPPORT;
+  }
 }
 
 /** sock_map_fd() */
-function mapFd(task: Task, socket: UnixSocketInode, type: number): number {
+function mapFd(task: Task, socket: SocketInode, type: number): number {
   const file = alloc_file(socket.dentry(), O_RDWR | (type & S.SOCK_NONBLOCK));
   const fd = installFile(task, file, (type & S.SOCK_CLOEXEC) !== 0);
   if (fd < 0) fput(file);
@@ -72,6 +101,7 @@ export function sys_socket(task: Task, family: number, type: number, protocol: n
 export function sys_socketpair(task: Task, family: number, type: number, protocol: number, usockvec: number): number {
   const a = newSocket(task, family, type, protocol);
   if (typeof a === 'number') return a;
+  if (!(a instanceof UnixSocketInode)) return -EOPNOTSUPP;
   const b = newSocket(task, family, type, protocol) as UnixSocketInode;
   a.join(b);
   const first = mapFd(task, a, type);
@@ -91,86 +121,56 @@ export function sys_socketpair(task: Task, family: number, type: number, protoco
 
 // ---- names
 
-/** move_addr_to_kernel(), unix_mkname(): the bytes of sun_path. */
-export function readName(task: Task, address: number, length: number): Uint8Array | number {
-  if (length < 2 || length > S.SUN_PATH_SIZE + 2) return -EINVAL;
+const SOCKADDR_STORAGE = 128;
+
+/** move_addr_to_kernel() */
+function readAddress(task: Task, address: number, length: number): Uint8Array | number {
+  if (length < 0 || length > SOCKADDR_STORAGE) return -EINVAL;
+  if (length === 0) return NO_ADDRESS;
   const bytes = copy_from_user(task.mm, address, length);
-  if (typeof bytes === 'number') return bytes;
-  if (viewOf(bytes).getUint16(0, true) !== S.AF_UNIX) return -EINVAL;
-  const path = bytes.subarray(2);
-  if (path.length === 0 || path[0] === 0) return path;
-  const end = path.indexOf(0);
-  return end < 0 ? path : path.subarray(0, end);
+  return typeof bytes === 'number' ? bytes : bytes.slice();
 }
 
-const abstractKey = (name: Uint8Array): string => Buffer.from(name).toString('hex');
-const pathOf = (name: Uint8Array): string => Buffer.from(name).toString('utf8');
-
-/** unix_find_other() */
-function findSocket(task: Task, name: Uint8Array): UnixSocketInode | number {
-  if (name.length === 0) return -EINVAL;
-  const { unixSockets } = vfsOf(task);
-  if (name[0] === 0) {
-    const found = unixSockets.get(abstractKey(name));
-    return found === undefined || found.closed ? -ECONNREFUSED : found;
-  }
-  const dentry = lookupPath(contextOf(task), pathOf(name));
-  if (typeof dentry === 'number') return dentry;
-  if (!(dentry.inode instanceof SocketNodeInode)) return -ECONNREFUSED;
-  const found = unixSockets.get(`ino:${dentry.inode.sb.dev}:${dentry.inode.ino}`);
-  return found === undefined || found.closed ? -ECONNREFUSED : found;
+/** move_addr_to_user() */
+function putAddress(task: Task, bytes: Uint8Array, address: number, lengthAt: number): number {
+  const room = get_user_u32(task.mm, lengthAt);
+  if (room === undefined) return -EFAULT;
+  if ((room | 0) < 0) return -EINVAL;
+  if (copy_to_user(task.mm, address, bytes.subarray(0, room)) < 0) return -EFAULT;
+  return put_user_u32(task.mm, lengthAt, bytes.length);
 }
 
-/** unix_bind(), unix_autobind() */
+/** sock_rcvtimeo(), sock_sndtimeo(): the call waits on a channel, with the deadline that it began with. */
+function waitFor(task: Task, channel: string, timeout: number, data?: object): SysResult {
+  const { wait, kernel } = task;
+  if (wait?.reason === 'timeout') return -EAGAIN;
+  if (wait?.reason === 'signal') return timeout === 0 ? -ERESTARTSYS : -EINTR;
+  const deadline = timeout === 0 ? undefined : (wait?.deadline ?? kernel.now() + timeout);
+  return block(task, { channels: [channel], ...(deadline !== undefined && { deadline }), ...(data && { data }) });
+}
+
 export function sys_bind(task: Task, fd: number, address: number, length: number): number {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
-  const { socket } = found;
-  let name = readName(task, address, length);
-  if (typeof name === 'number') return name;
-  if (socket.name.length > 0) return -EINVAL;
-  const { unixSockets } = vfsOf(task);
-  if (name.length === 0) name = new TextEncoder().encode(`\0${socket.ino.toString(16).padStart(5, '0')}`);
-  if (name[0] === 0) {
-    const key = abstractKey(name);
-    const other = unixSockets.get(key);
-    if (other !== undefined && !other.closed) return -EADDRINUSE;
-    unixSockets.set(key, socket);
-  } else {
-    const error = do_mknodat(contextOf(task), task.fs.cwd, pathOf(name), S_IFSOCK | 0o777, 0n);
-    if (error < 0) return error === -EEXIST ? -EADDRINUSE : error;
-    const dentry = lookupPath(contextOf(task), pathOf(name));
-    if (typeof dentry === 'number') return dentry;
-    unixSockets.set(`ino:${dentry.inode.sb.dev}:${dentry.inode.ino}`, socket);
-  }
-  socket.name = name.slice();
-  return 0;
+  const bytes = readAddress(task, address, length);
+  return typeof bytes === 'number' ? bytes : found.socket.bind(task, bytes);
 }
 
 export function sys_connect(task: Task, fd: number, address: number, length: number): SysResult {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
   const { file, socket } = found;
-  const name = readName(task, address, length);
-  if (typeof name === 'number') return name;
-  if (socket.state === 'connected' && socket.type !== S.SOCK_DGRAM) return -EISCONN;
-  const other = findSocket(task, name);
-  if (typeof other === 'number') return other;
-  const result = socket.connectTo(other);
-  if (result !== -EAGAIN || (file.flags & O_NONBLOCK) !== 0) return result;
-  if (task.wait?.reason === 'signal') return -ERESTARTSYS;
-  return block(task, { channels: [`sock:${other.ino}`] });
+  const bytes = readAddress(task, address, length);
+  if (typeof bytes === 'number') return bytes;
+  const nonblock = (file.flags & O_NONBLOCK) !== 0;
+  const result = socket.connect(task, bytes, nonblock);
+  if (result !== -EAGAIN || nonblock) return result;
+  return waitFor(task, socket.blockedOn, socket.sendTimeout);
 }
 
 export function sys_listen(task: Task, fd: number, backlog: number): number {
   const found = sockfd(task, fd);
-  if (typeof found === 'number') return found;
-  const { socket } = found;
-  if (socket.type === S.SOCK_DGRAM) return -EOPNOTSUPP;
-  if (socket.name.length === 0 || socket.state === 'connected') return -EINVAL;
-  socket.state = 'listening';
-  socket.maxBacklog = Math.min(Math.max(backlog, 0), 128);
-  return 0;
+  return typeof found === 'number' ? found : found.socket.listen(backlog);
 }
 
 export function sys_accept4(task: Task, fd: number, address: number, lengthAt: number, flags: number): SysResult {
@@ -178,50 +178,32 @@ export function sys_accept4(task: Task, fd: number, address: number, lengthAt: n
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
   const { file, socket } = found;
-  if (socket.type === S.SOCK_DGRAM) return -EOPNOTSUPP;
-  if (socket.state !== 'listening') return -EINVAL;
-  const server = socket.backlog.shift();
-  if (server === undefined) {
-    if ((file.flags & O_NONBLOCK) !== 0) return -EAGAIN;
-    if (task.wait?.reason === 'signal') return -ERESTARTSYS;
-    return block(task, { channels: [`sock:${socket.ino}`] });
-  }
-  task.kernel.wake(`sock:${socket.ino}`);
+  const server = socket.accept();
+  if (server === -EAGAIN && (file.flags & O_NONBLOCK) === 0)
+    return waitFor(task, `sock:${socket.ino}`, socket.receiveTimeout);
+  if (typeof server === 'number') return server;
   if (address !== 0) {
-    const error = putName(task, server.peer?.name ?? new Uint8Array(0), address, lengthAt);
-    if (error < 0) return error;
+    const peer = server.peerName();
+    const error = putAddress(task, typeof peer === 'number' ? server.name().subarray(0, 2) : peer, address, lengthAt);
+    if (error < 0) {
+      server.release(file);
+      return error;
+    }
   }
   return mapFd(task, server, flags);
 }
 export const sys_accept = (task: Task, fd: number, address: number, lengthAt: number): SysResult =>
   sys_accept4(task, fd, address, lengthAt, 0);
 
-/** move_addr_to_user() */
-function putName(task: Task, name: Uint8Array, address: number, lengthAt: number): number {
-  const room = get_user_u32(task.mm, lengthAt);
-  if (room === undefined) return -EFAULT;
-  if ((room | 0) < 0) return -EINVAL;
-  const bytes = sockaddr(name);
-  if (copy_to_user(task.mm, address, bytes.subarray(0, room)) < 0) return -EFAULT;
-  return put_user_u32(task.mm, lengthAt, bytes.length);
-}
-/** `struct sockaddr_un` of a name: a path ends in NUL. */
-export function sockaddr(name: Uint8Array): Uint8Array {
-  const nul = name.length > 0 && name[0] !== 0 ? 1 : 0;
-  const bytes = new Uint8Array(2 + name.length + nul);
-  bytes[0] = S.AF_UNIX;
-  bytes.set(name, 2);
-  return bytes;
-}
-
 export function sys_getsockname(task: Task, fd: number, address: number, lengthAt: number): number {
   const found = sockfd(task, fd);
-  return typeof found === 'number' ? found : putName(task, found.socket.name, address, lengthAt);
+  return typeof found === 'number' ? found : putAddress(task, found.socket.name(), address, lengthAt);
 }
 export function sys_getpeername(task: Task, fd: number, address: number, lengthAt: number): number {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
-  return found.socket.peer === undefined ? -ENOTCONN : putName(task, found.socket.peer.name, address, lengthAt);
+  const name = found.socket.peerName();
+  return typeof name === 'number' ? name : putAddress(task, name, address, lengthAt);
 }
 
 // ---- messages
@@ -233,51 +215,66 @@ function send(task: Task, fd: number, packet: Packet | number, name: Uint8Array 
   if (typeof packet === 'number') return packet;
   if (typeof name === 'number') return name;
   const { file, socket } = found;
-  let target = socket.peer;
-  if (name.length > 0) {
-    if (socket.stream) return socket.state === 'connected' ? -EISCONN : -EOPNOTSUPP;
-    const other = findSocket(task, name);
-    if (typeof other === 'number') return other;
-    target = other;
-  } else if (socket.type === S.SOCK_DGRAM && target === undefined) return socket.hadPeer ? -ECONNREFUSED : -ENOTCONN;
+  if ((flags & S.MSG_OOB) !== 0) return -EOPNOTSUPP;
   const done = (task.wait?.data as { done?: number } | undefined)?.done ?? 0;
   packet.data = packet.data.subarray(done);
   const total = packet.data.length;
-  const files = packet.files.map((f) => {
-    f.count++;
-    return f;
-  });
-  const sent = socket.send(target, { ...packet, from: socket.name, files });
+  // The files went with the first piece.
+  const files = done > 0 ? [] : packet.files;
+  for (const carried of files) carried.count++;
+  const sent = socket.sendMessage({ ...packet, data: packet.data.slice(), files }, name, task);
   if (sent < 0) files.forEach(fput);
-  if (sent === -EPIPE && (flags & S.MSG_NOSIGNAL) === 0 && socket.type !== S.SOCK_DGRAM && done === 0)
-    raiseSigpipe(task);
+  if (sent === -EPIPE && (flags & S.MSG_NOSIGNAL) === 0 && socket.stream && done === 0) raiseSigpipe(task);
   const more = sent === -EAGAIN || (socket.stream && sent >= 0 && sent < total);
-  if (!more) return sent < 0 && done > 0 ? done : sent < 0 ? sent : done + sent;
+  if (!more) return sent < 0 ? (done > 0 ? done : sent) : done + sent;
   const sofar = done + Math.max(0, sent);
   if ((file.flags & O_NONBLOCK) !== 0 || (flags & S.MSG_DONTWAIT) !== 0) return sofar > 0 ? sofar : -EAGAIN;
-  if (task.wait?.reason === 'signal') return sofar > 0 ? sofar : -ERESTARTSYS;
-  return block(task, { channels: [`sock:${target?.ino ?? socket.ino}`], data: { done: sofar } });
+  const result = waitFor(task, socket.blockedOn, socket.sendTimeout, { done: sofar });
+  return typeof result === 'number' && sofar > 0 ? sofar : result;
 }
 
-/** sock_recvmsg(): what came, or a wait. */
-function receive(
-  task: Task,
-  fd: number,
-  count: number,
-  flags: number,
-): { packet: Packet; cut: number } | 'end' | SysResult {
+/** What a receive brought; without a packet the stream is at its end. */
+interface Arrived {
+  readonly socket: SocketInode;
+  readonly packet: Packet | undefined;
+  readonly cut: number;
+  readonly done: number;
+}
+const arrived = (got: Arrived | SysResult): got is Arrived => typeof got === 'object';
+
+/** sock_recvmsg(): what came, put in place, or a wait. */
+function receive(task: Task, fd: number, segments: readonly Segment[], flags: number): Arrived | SysResult {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
   const { file, socket } = found;
-  const got = socket.receive(count, (flags & S.MSG_PEEK) !== 0);
-  if (got === undefined) return 'end';
-  if (got !== -EAGAIN) return got;
-  if ((file.flags & O_NONBLOCK) !== 0 || (flags & S.MSG_DONTWAIT) !== 0) return -EAGAIN;
-  if (task.wait?.reason === 'signal') return -ERESTARTSYS;
-  return block(task, { channels: [`sock:${socket.ino}`] });
+  if ((flags & S.MSG_OOB) !== 0) return socket.stream ? -EINVAL : -EOPNOTSUPP;
+  if ((flags & S.MSG_ERRQUEUE) !== 0) return -EAGAIN;
+  const room = Math.min(
+    1 << 20,
+    segments.reduce((sum, s) => sum + s.length, 0),
+  );
+  const peek = (flags & S.MSG_PEEK) !== 0;
+  const all = (flags & S.MSG_WAITALL) !== 0 && socket.stream && !peek;
+  let done = (task.wait?.data as { done?: number } | undefined)?.done ?? 0;
+  let last: Packet | undefined;
+  for (;;) {
+    const got = socket.receive(room - done, peek);
+    if (typeof got === 'object') {
+      if (!scatter(task, segments, got.packet.data, done)) return -EFAULT;
+      done += got.packet.data.length;
+      last = got.packet;
+      if (all && done < room && last.files.length === 0) continue;
+      return { socket, packet: last, cut: got.cut, done };
+    }
+    if (got !== -EAGAIN && done > 0) return { socket, packet: last, cut: 0, done };
+    if (got === undefined) return { socket, packet: undefined, cut: 0, done };
+    if (got !== -EAGAIN) return got;
+    if ((file.flags & O_NONBLOCK) !== 0 || (flags & S.MSG_DONTWAIT) !== 0)
+      return done > 0 ? { socket, packet: last, cut: 0, done } : -EAGAIN;
+    const result = waitFor(task, `sock:${socket.ino}`, socket.receiveTimeout, { done });
+    return typeof result === 'number' && done > 0 ? { socket, packet: last, cut: 0, done } : result;
+  }
 }
-
-const isPacket = (got: unknown): got is { packet: Packet; cut: number } => typeof got === 'object' && got !== null;
 
 export function sys_sendto(
   task: Task,
@@ -289,8 +286,8 @@ export function sys_sendto(
   length: number,
 ): SysResult {
   const data = copy_from_user(task.mm, buf, Math.min(size, 1 << 20));
-  const packet = typeof data === 'number' ? data : { data, from: new Uint8Array(0), files: [], cred: credOf(task) };
-  return send(task, fd, packet, address === 0 ? new Uint8Array(0) : readName(task, address, length), flags);
+  const packet = typeof data === 'number' ? data : { data, from: NO_ADDRESS, files: [], cred: credOf(task) };
+  return send(task, fd, packet, address === 0 ? NO_ADDRESS : readAddress(task, address, length), flags);
 }
 export const sys_send = (task: Task, fd: number, buf: number, size: number, flags: number): SysResult =>
   sys_sendto(task, fd, buf, size, flags, 0, 0);
@@ -304,18 +301,15 @@ export function sys_recvfrom(
   address: number,
   lengthAt: number,
 ): SysResult {
-  const got = receive(task, fd, Math.min(size, 1 << 20), flags);
-  if (got === 'end') return 0;
-  if (!isPacket(got)) return got;
-  const { packet, cut } = got;
-  packet.files.forEach(fput);
-  if (copy_to_user(task.mm, buf, packet.data) < 0) return -EFAULT;
+  const got = receive(task, fd, [{ base: buf, length: size }], flags);
+  if (!arrived(got)) return got;
+  const { packet, cut, done, socket } = got;
+  packet?.files.forEach(fput);
   if (address !== 0) {
-    const error = putName(task, packet.from, address, lengthAt);
+    const error = putAddress(task, packet?.from ?? NO_ADDRESS, address, lengthAt);
     if (error < 0) return error;
   }
-  const stream = (fdget(task, fd)!.inode as UnixSocketInode).stream;
-  return packet.data.length + ((flags & S.MSG_TRUNC) !== 0 && !stream ? cut : 0);
+  return done + ((flags & S.MSG_TRUNC) !== 0 && !socket.stream ? cut : 0);
 }
 export const sys_recv = (task: Task, fd: number, buf: number, size: number, flags: number): SysResult =>
   sys_recvfrom(task, fd, buf, size, flags, 0, 0);
@@ -327,30 +321,22 @@ function sendmsg(task: Task, fd: number, at: number, flags: number, compat: bool
   if (typeof data === 'number') return data;
   const files = readControl(task, header, compat);
   if (typeof files === 'number') return files;
-  const name = header.name === 0 ? new Uint8Array(0) : readName(task, header.name, header.nameLength);
-  return send(task, fd, { data, from: new Uint8Array(0), files, cred: credOf(task) }, name, flags);
+  const name = header.name === 0 ? NO_ADDRESS : readAddress(task, header.name, header.nameLength);
+  return send(task, fd, { data, from: NO_ADDRESS, files, cred: credOf(task) }, name, flags);
 }
 
 function recvmsg(task: Task, fd: number, at: number, flags: number, compat: boolean): SysResult {
   const header = readMsghdr(task, at, compat);
   if (typeof header === 'number') return header;
-  const room = header.segments.reduce((sum, s) => sum + s.length, 0);
-  const got = receive(task, fd, Math.min(room, 1 << 20), flags);
-  if (got !== 'end' && !isPacket(got)) return got;
-  const packet = got === 'end' ? undefined : got.packet;
-  const socket = fdget(task, fd)!.inode as UnixSocketInode;
-  if (packet !== undefined && !scatter(task, header.segments, packet.data)) return -EFAULT;
-  let outFlags = packet !== undefined && !socket.stream && (got as { cut: number }).cut > 0 ? S.MSG_TRUNC : 0;
+  const got = receive(task, fd, header.segments, flags);
+  if (!arrived(got)) return got;
+  const { packet, cut, done, socket } = got;
+  let outFlags = cut > 0 ? S.MSG_TRUNC : 0;
+  if (socket.type === S.SOCK_SEQPACKET && packet !== undefined) outFlags |= S.MSG_EOR;
   outFlags |= putControl(task, at, header, packet, socket.passCred, (flags & S.MSG_CMSG_CLOEXEC) !== 0, compat);
-  const error = putMsgname(
-    task,
-    at,
-    header,
-    packet === undefined ? undefined : sockaddr(packet.from),
-    outFlags,
-    compat,
-  );
-  return error < 0 ? error : (packet?.data.length ?? 0);
+  outFlags |= flags & S.MSG_CMSG_CLOEXEC;
+  const error = putMsgname(task, at, header, packet?.from ?? NO_ADDRESS, outFlags, compat);
+  return error < 0 ? error : done + ((flags & S.MSG_TRUNC) !== 0 && !socket.stream ? cut : 0);
 }
 export const sys_sendmsg = (task: Task, fd: number, msg: number, flags: number): SysResult =>
   sendmsg(task, fd, msg, flags, false);
@@ -361,6 +347,42 @@ export const sys_recvmsg = (task: Task, fd: number, msg: number, flags: number):
 export const compat_sys_recvmsg = (task: Task, fd: number, msg: number, flags: number): SysResult =>
   recvmsg(task, fd, msg, flags, true);
 
+/** `struct mmsghdr`: a msghdr, then the bytes that went or came. */
+const mmsgSize = (compat: boolean): readonly [number, number] => (compat ? [32, 28] : [64, 56]);
+const UIO_MAXIOV = 1024;
+
+/**
+ * __sys_recvmmsg(), __sys_sendmmsg().
+ * Unlike Linux: the messages after the first are taken only as far as that needs no waiting.
+ */
+function many(
+  task: Task,
+  one: (at: number, flags: number) => SysResult,
+  vector: number,
+  count: number,
+  flags: number,
+): SysResult {
+  const [stride, lengthAt] = mmsgSize(isCompatCall(task));
+  let done = 0;
+  for (; done < Math.min(count, UIO_MAXIOV); done++) {
+    const at = vector + done * stride;
+    const result = one(at, done === 0 ? flags : flags | S.MSG_DONTWAIT);
+    if (typeof result !== 'number') return result;
+    if (result < 0) return done > 0 ? done : result;
+    if (put_user_u32(task.mm, at + lengthAt, result) < 0) return done > 0 ? done : -EFAULT;
+    task.wait = undefined;
+  }
+  return done;
+}
+export function sys_recvmmsg(task: Task, fd: number, vector: number, count: number, flags: number): SysResult {
+  const compat = isCompatCall(task);
+  return many(task, (at, f) => recvmsg(task, fd, at, f & ~S.MSG_WAITFORONE, compat), vector, count, flags);
+}
+export function sys_sendmmsg(task: Task, fd: number, vector: number, count: number, flags: number): SysResult {
+  const compat = isCompatCall(task);
+  return many(task, (at, f) => sendmsg(task, fd, at, f, compat), vector, count, flags);
+}
+
 export function sys_shutdown(task: Task, fd: number, how: number): number {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
@@ -368,6 +390,27 @@ export function sys_shutdown(task: Task, fd: number, how: number): number {
 }
 
 // ---- options
+
+const isTimeout = (level: number, name: number): boolean =>
+  level === S.SOL_SOCKET && (name === S.SO_RCVTIMEO || name === S.SO_SNDTIMEO);
+
+/** sock_set_timeout(), a `struct timeval` of longs. */
+function setSocketTimeout(task: Task, socket: SocketInode, name: number, value: number, length: number): number {
+  const word = isCompatCall(task) ? 4 : 8;
+  if (length < 2 * word) return -EINVAL;
+  const bytes = copy_from_user(task.mm, value, 2 * word);
+  if (typeof bytes === 'number') return bytes;
+  const view = viewOf(bytes);
+  const at = (offset: number): number =>
+    word === 4 ? view.getInt32(offset, true) : Number(view.getBigInt64(offset, true));
+  const micro = at(word);
+  if (micro < 0 || micro >= 1_000_000) return -EDOM;
+  // A negative time is none: it ends at once.
+  const ns = at(0) < 0 ? 1 : at(0) * 1e9 + micro * 1000;
+  if (name === S.SO_RCVTIMEO) socket.receiveTimeout = ns;
+  else socket.sendTimeout = ns;
+  return 0;
+}
 
 export function sys_setsockopt(
   task: Task,
@@ -379,57 +422,36 @@ export function sys_setsockopt(
 ): number {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
-  if (level !== S.SOL_SOCKET) return -EOPNOTSUPP;
-  if (length < 4) return -EINVAL;
+  if (length < 0) return -EINVAL;
+  const { socket } = found;
+  if (isTimeout(level, name)) return setSocketTimeout(task, socket, name, value, length);
+  if (level === S.SOL_SOCKET && name === S.SO_LINGER) {
+    if (length < 8) return -EINVAL;
+    const bytes = copy_from_user(task.mm, value, 8);
+    if (typeof bytes === 'number') return bytes;
+    socket.linger = [viewOf(bytes).getInt32(0, true), viewOf(bytes).getInt32(4, true)];
+    return 0;
+  }
+  // IP's options may be a byte long.
+  if (level === S.SOL_IP && length >= 1 && length < 4) {
+    const byte = copy_from_user(task.mm, value, 1);
+    return typeof byte === 'number' ? byte : socket.setOption(level, name, byte[0]!);
+  }
+  if (length < 4) return level === S.SOL_SOCKET || level === S.SOL_TCP ? -EINVAL : socket.setOption(level, name, 0);
   const word = get_user_u32(task.mm, value);
-  if (word === undefined) return -EFAULT;
-  if (name === S.SO_PASSCRED) found.socket.passCred = word !== 0;
-  const known: readonly number[] = [
-    S.SO_DEBUG,
-    S.SO_REUSEADDR,
-    S.SO_BROADCAST,
-    S.SO_SNDBUF,
-    S.SO_RCVBUF,
-    S.SO_KEEPALIVE,
-  ];
-  const more: readonly number[] = [
-    S.SO_LINGER,
-    S.SO_PASSCRED,
-    S.SO_RCVTIMEO,
-    S.SO_SNDTIMEO,
-    S.SO_SNDBUFFORCE,
-    S.SO_RCVBUFFORCE,
-  ];
-  return known.includes(name) || more.includes(name) ? 0 : -ENOPROTOOPT;
+  return word === undefined ? -EFAULT : socket.setOption(level, name, word | 0);
 }
 
-function option(socket: UnixSocketInode, name: number): Int32Array | undefined {
-  switch (name) {
-    case S.SO_TYPE:
-      return Int32Array.of(socket.type);
-    case S.SO_ERROR:
-    case S.SO_DEBUG:
-    case S.SO_REUSEADDR:
-    case S.SO_BROADCAST:
-    case S.SO_KEEPALIVE:
-    case S.SO_PROTOCOL:
-      return Int32Array.of(0);
-    case S.SO_LINGER:
-      return Int32Array.of(0, 0);
-    case S.SO_SNDBUF:
-    case S.SO_RCVBUF:
-      return Int32Array.of(212_992);
-    case S.SO_PASSCRED:
-      return Int32Array.of(Number(socket.passCred));
-    case S.SO_PEERCRED:
-      return Int32Array.of(socket.peerCred.pid, socket.peerCred.uid, socket.peerCred.gid);
-    case S.SO_ACCEPTCONN:
-      return Int32Array.of(Number(socket.state === 'listening'));
-    case S.SO_DOMAIN:
-      return Int32Array.of(S.AF_UNIX);
-    default:
-      return undefined;
+/** The bytes of an option. */
+function optionBytes(task: Task, socket: SocketInode, level: number, name: number): Uint8Array | number {
+  if (isTimeout(level, name)) {
+    const ns = name === S.SO_RCVTIMEO ? socket.receiveTimeout : socket.sendTimeout;
+    const parts = [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)];
+    const words = isCompatCall(task) ? Int32Array.from(parts) : BigInt64Array.from(parts.map(BigInt));
+    return new Uint8Array(words.buffer as ArrayBuffer);
   }
+  const words = socket.getOption(level, name);
+  return typeof words === 'number' ? words : new Uint8Array(words.buffer as ArrayBuffer);
 }
 
 export function sys_getsockopt(
@@ -445,10 +467,9 @@ export function sys_getsockopt(
   const room = get_user_u32(task.mm, lengthAt);
   if (room === undefined) return -EFAULT;
   if ((room | 0) < 0) return -EINVAL;
-  if (level !== S.SOL_SOCKET) return -EOPNOTSUPP;
-  const words = option(found.socket, name);
-  if (words === undefined) return -ENOPROTOOPT;
-  const bytes = new Uint8Array(words.buffer as ArrayBuffer).subarray(0, room);
+  const all = optionBytes(task, found.socket, level, name);
+  if (typeof all === 'number') return all;
+  const bytes = all.subarray(0, room);
   if (copy_to_user(task.mm, value, bytes) < 0) return -EFAULT;
   return put_user_u32(task.mm, lengthAt, bytes.length);
 }
@@ -477,6 +498,8 @@ const CALLS: readonly (readonly [number, Call] | undefined)[] = [
   [3, compat_sys_sendmsg as Call],
   [3, compat_sys_recvmsg as Call],
   [4, sys_accept4 as Call],
+  [5, sys_recvmmsg as Call],
+  [4, sys_sendmmsg as Call],
 ];
 
 /** compat_sys_socketcall(), net/compat.c: the arguments stand in user memory. */

@@ -294,6 +294,34 @@ timeout 0.1 sleep 5; echo $?; env -i sh -c 'echo \${HOME-none}'; nice -n 5 nice;
 /** Programs that only the amd64 side has; a host without one skips its row, loudly. */
 export const MORE: readonly Row[] = [
   {
+    name: 'python3: sqlite3, files, sockets, selectors, asyncio',
+    args: [
+      'python3',
+      '-c',
+      `
+import sqlite3, socket, selectors, asyncio, tempfile, mmap, os, signal, time, random, pickle
+db = sqlite3.connect("x.db"); db.execute("create table t(a, b)"); db.executemany("insert into t values(?, ?)", [(i, i * 0.1) for i in range(50)]); db.commit()
+print(db.execute("select count(*), sum(b) from t").fetchone())
+server = socket.create_server(("127.0.0.1", 0)); client = socket.create_connection(server.getsockname()); peer, address = server.accept()
+client.sendall(b"x" * 100000); client.shutdown(socket.SHUT_WR); data = b""
+while chunk := peer.recv(65536): data += chunk
+print(len(data), address == client.getsockname(), peer.getpeername()[0])
+a, b = socket.socketpair(); s = selectors.DefaultSelector(); s.register(b, selectors.EVENT_READ); a.send(b"hi"); print([k.fileobj.recv(9) for k, _ in s.select(1)])
+async def handle(r, w): w.write((await r.readline()).upper()); await w.drain(); w.close()
+async def main():
+    srv = await asyncio.start_server(handle, "127.0.0.1", 0); host, port = srv.sockets[0].getsockname()
+    async def ask(n):
+        r, w = await asyncio.open_connection(host, port); w.write(b"hello %d\\n" % n); return await r.read()
+    print(await asyncio.gather(*(ask(i) for i in range(5)))); srv.close()
+asyncio.run(main())
+with tempfile.TemporaryFile() as f:
+    f.write(b"a" * 5000); f.flush(); m = mmap.mmap(f.fileno(), 0); m[4999:5000] = b"z"; f.seek(4998); print(f.read(), m.find(b"z"))
+got = []; signal.signal(signal.SIGALRM, lambda *_: got.append(1)); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01); time.sleep(0.1); signal.setitimer(signal.ITIMER_REAL, 0); print(len(got) > 3)
+random.seed(5); print(random.random(), random.sample(range(100), 3), pickle.loads(pickle.dumps({1: (2, "x")})), os.cpu_count() > 0)
+`,
+    ],
+  },
+  {
     name: 'git: a repository',
     args: sh(`export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b GIT_AUTHOR_DATE='1464739200 +0000' GIT_COMMITTER_DATE='1464739200 +0000' GIT_CONFIG_NOSYSTEM=1 HOME=$PWD
 git init -q -b main r && cd r && cp ../f . && git add f && git commit -qm one && echo more >> f && git commit -qam two && git log --oneline --stat && git diff HEAD~1 | tail -3
