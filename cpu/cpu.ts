@@ -2,16 +2,18 @@
 import { Blocks } from './blocks.ts';
 import { activeBreakpoints, DebugRegisters, Dr6, type HardwareBreakpoint } from './debug-registers.ts';
 import { type Block, CodeCache } from './decode/code-cache.ts';
-import { Decoder } from './decode/decoder.ts';
+import { Decoder, type Tables } from './decode/decoder.ts';
 import { buildTable, compileRow } from './decode/encoding.ts';
 import { type Exit, Vector } from './exit.ts';
 import { Fault, WatchRetry } from './fault.ts';
 import { Flag } from './flags.ts';
+import { foldMask, maskedMemory } from './interp/evex-form.ts';
 import { HelperContext } from './interp/helper-context.ts';
 import { Interpreter, type Port } from './interp/interpreter.ts';
 import { Pseudo } from './interp/pseudo.ts';
 import { Action, Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
 import { coldRows, commonRows } from './isa/all.ts';
+import { avx512Rows } from './isa/avx512.ts';
 import { MemoryAccess } from './memory-access.ts';
 import type { Mmu } from './mmu.ts';
 import { PhysicalMemory } from './physical-memory.ts';
@@ -28,6 +30,14 @@ export interface CpuOptions {
   readonly vendor?: Vendor;
   /** Bytes of frames. */
   readonly memoryLimit?: number;
+  /** AVX-512 F, CD, BW, DQ and VL exist. */
+  readonly avx512?: boolean;
+}
+
+/** Made when the first instruction under VEX or EVEX is decoded. */
+function avx512Tables(): Tables {
+  const rows = avx512Rows().map(compileRow);
+  return { long: buildTable(rows, true), compat: buildTable(rows, false) };
 }
 
 const DEFAULT_MEMORY_LIMIT = 2 ** 31;
@@ -73,6 +83,8 @@ function resetContext(view: DataView): void {
 export class Cpu implements Port {
   readonly memory: PhysicalMemory;
   readonly vendor: Vendor;
+  /** Has AVX-512 F, CD, BW, DQ and VL. */
+  readonly avx512: boolean;
   readonly interpreter: Interpreter;
   readonly access: MemoryAccess;
   readonly segments: SegmentFile;
@@ -109,6 +121,7 @@ export class Cpu implements Port {
 
   constructor(options: CpuOptions = {}) {
     this.vendor = options.vendor ?? 'any';
+    this.avx512 = options.avx512 ?? false;
     this.memory = new PhysicalMemory(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
     const { buffer, bytes } = this.memory;
     this.data = new DataView(buffer);
@@ -119,8 +132,9 @@ export class Cpu implements Port {
     this.helperContext = new HelperContext(this, buffer);
     const common = commonRows.map(compileRow);
     const all = [...common, ...coldRows.map(compileRow)];
-    this.interpreter = new Interpreter(this.memory.wasm, common, this);
-    const decoder = new Decoder(buildTable(all, true), buildTable(all, false));
+    this.interpreter = new Interpreter(this.memory.wasm, common, this, this.avx512 ? 64 : 32);
+    const extension = this.avx512 ? avx512Tables : undefined;
+    const decoder = new Decoder(buildTable(all, true), buildTable(all, false), extension);
     const { memory, tlb, cache, access, segments, interpreter } = this;
     this.blocks = new Blocks(memory, tlb, cache, access, segments, decoder, interpreter);
     this.context = new CpuContext();
@@ -292,10 +306,18 @@ export class Cpu implements Port {
   // What the generated code calls (Port).
 
   slow(record: number, low: number, high: number, info: number): number {
+    if (info & 0x400) return this.masked(record, low, high, info & 0xff, (info & 0x100) !== 0);
     this.access.stack = (info & 0x200) !== 0;
     const host = this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
     this.access.stack = false;
     return host;
+  }
+
+  /** The memory operand of an EVEX instruction: only the elements that its opmask names are touched. */
+  private masked(record: number, low: number, high: number, size: number, write: boolean): number {
+    const { elements, bits } = maskedMemory(this.interpreter.variant(this.data.getUint16(record, true)), size * 8);
+    const mask = this.data.getBigUint64(this.data.getUint16(record + Rec.opmask, true), true);
+    return this.access.masked(record, low, high, bits >> 3, foldMask(mask, elements, (size * 8) / bits), write);
   }
 
   commit(): void {

@@ -12,6 +12,13 @@ import { PAGE_SIZE, Segment, State } from './state.ts';
 import type { Tlb } from './tlb.ts';
 import type { Watchpoints } from './watchpoints.ts';
 
+/** Bytes on their way between a frame and a scratch field. */
+interface Part {
+  readonly host: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
 export class MemoryAccess {
   mmu: Mmu | undefined;
   watchpoints: Watchpoints | undefined;
@@ -29,6 +36,8 @@ export class MemoryAccess {
   private pendingFirstSize = 0;
   private pendingSecond = 0;
   private pendingSize = 0;
+  /** Or, for a masked store: which bytes of it belong where. */
+  private pendingParts: readonly Part[] = [];
 
   constructor(memory: PhysicalMemory, tlb: Tlb, cache: CodeCache, fault: Fault, retry: WatchRetry) {
     this.memory = memory;
@@ -68,6 +77,14 @@ export class MemoryAccess {
   commit(): void {
     const { bytes } = this.memory;
     const from = State.writeScratch;
+    if (this.pendingParts.length > 0) {
+      for (const { host, offset, size } of this.pendingParts) {
+        bytes.copyWithin(host, from + offset, from + offset + size);
+        this.memory.noteWrite(Math.floor(host / PAGE_SIZE));
+      }
+      this.pendingParts = [];
+      return;
+    }
     const n = this.pendingFirstSize;
     bytes.copyWithin(this.pendingFirst, from, from + n);
     this.memory.noteWrite(Math.floor(this.pendingFirst / PAGE_SIZE));
@@ -75,6 +92,30 @@ export class MemoryAccess {
       bytes.copyWithin(this.pendingSecond, from + n, from + this.pendingSize);
       this.memory.noteWrite(Math.floor(this.pendingSecond / PAGE_SIZE));
     }
+  }
+
+  /**
+   * Host address (a scratch field) for an access to some of a vector's elements; no other byte is touched or can fault.
+   * @param active the element numbers
+   */
+  masked(record: number, low: number, high: number, bytes: number, active: readonly number[], write: boolean): number {
+    this.cache.running = record;
+    const parts: Part[] = [];
+    const start = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    for (const element of active) {
+      const address = BigInt.asUintN(this.long ? 64 : 32, start + BigInt(element * bytes));
+      this.eachPart(address, bytes, (partLow, partHigh, size, done) => {
+        const frame = this.frame(record, partLow, partHigh, write ? Access.Write : Access.Read);
+        this.watch(record, partLow, partHigh, size, write);
+        parts.push({ host: frame * PAGE_SIZE + (partLow & 0xfff), offset: element * bytes + done, size });
+      });
+    }
+    const scratch = write ? State.writeScratch : State.readScratch;
+    const memory = this.memory.bytes;
+    for (const { host, offset, size } of parts) memory.copyWithin(scratch + offset, host, host + size);
+    if (write) this.pendingParts = parts;
+    if (write && parts.length === 0) this.pendingSize = this.pendingFirstSize = 0;
+    return scratch;
   }
 
   /** Copies `n` bytes out, of any number of pages. */

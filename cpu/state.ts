@@ -1,6 +1,6 @@
 /**
  * The layout of linear memory. The CPU state lies in the first 64 KiB, so that a register's offset is its address.
- * The fields up to `k` are a task's context: `CpuContext` saves and restores them as one run of bytes.
+ * The fields up to `vector` are a task's context: `CpuContext` saves and restores them as one run of bytes.
  */
 
 const FIELDS = {
@@ -29,10 +29,12 @@ const FIELDS = {
   st: 8 * 16,
   mxcsr: 4,
   pad: 4,
+  k: 8 * 8,
   /** zmm0..zmm31, 64 bytes each; xmm and ymm are the low parts. */
   vector: 32 * 64,
-  k: 8 * 8,
 
+  /** Four more vector registers, of no program: operands and result of meanings in TypeScript. */
+  stage: 4 * 64,
   /** Always zero: what an absent base or index register reads. */
   zero: 8,
   /** Linear address left by an `ea` record for the instruction after it. */
@@ -76,11 +78,14 @@ function layOut(): Readonly<Record<StateField, number>> {
 
 /** Offset of each field. */
 export const State = layOut();
-export const CONTEXT_SIZE = State.zero;
+export const CONTEXT_SIZE = State.stage;
 
 export const fieldSize = (field: StateField): number => FIELDS[field];
 export const gprOffset = (n: number): number => State.gpr + n * 8;
+/** Numbers from STAGE on are those of the stage. */
+export const STAGE = 32;
 export const vectorOffset = (n: number): number => State.vector + n * 64;
+export const opmaskOffset = (n: number): number => State.k + n * 8;
 export const mmxOffset = (n: number): number => State.st + n * 16;
 
 /** Segment registers by their number in ModRM. */

@@ -8,6 +8,7 @@ import { Mode } from '../segment.ts';
 import {
   gprOffset,
   mmxOffset,
+  opmaskOffset,
   PAGE_SIZE,
   RECORDS_END,
   Segment,
@@ -164,6 +165,10 @@ export class BlockBuilder {
     data.setUint8(record + Rec.opcode, i.opcode);
     data.setUint8(record + Rec.length, i.length);
     data.setInt32(record + Rec.imm2, i.imm2, true);
+    if (i.evex) {
+      data.setUint16(record + Rec.opmask, opmaskOffset(i.opmask), true);
+      data.setUint8(record + Rec.rounding, i.rounding);
+    }
     return record + RECORD_SIZE;
   }
 
@@ -189,7 +194,8 @@ export class BlockBuilder {
     const { data } = this;
     const base = i.base === RIP_BASE ? State.blockRip : i.base < 0 ? State.zero : gprOffset(i.base);
     data.setUint16(record + Rec.base, base, true);
-    data.setUint16(record + Rec.index, i.index < 0 ? State.zero : gprOffset(i.index), true);
+    const index = i.row.row.options.vsib ? vectorOffset : gprOffset;
+    data.setUint16(record + Rec.index, i.index < 0 ? State.zero : index(i.index), true);
     data.setUint8(record + Rec.scale, i.scale);
     let disp = i.disp;
     let high = i.dispHigh;
@@ -238,6 +244,8 @@ function slot(o: Operand, form: Form, i: Instruction): number {
       return vectorOffset(n);
     case 'mmx':
       return mmxOffset(n & 7);
+    case 'opmask':
+      return opmaskOffset(n & 7);
     case 'segment':
     case 'other':
       return n;
@@ -249,6 +257,7 @@ function slot(o: Operand, form: Form, i: Instruction): number {
 function registerNumber(o: Operand, i: Instruction): number {
   switch (o.place) {
     case 'G':
+    case 'K':
     case 'V':
     case 'C':
     case 'D':
@@ -263,7 +272,10 @@ function registerNumber(o: Operand, i: Instruction): number {
     case 'U':
     case 'Q':
     case 'N':
+    case 'T':
+    case 'Y':
       return i.rm;
+    case 'X':
     case 'B':
       return i.vvvv;
     case 'H':

@@ -1,4 +1,5 @@
 /** Bytes to instructions, by the rows. Intel SDM vol. 2, chapter 2. */
+import { operandBits } from '../interp/variant.ts';
 import { Segment } from '../state.ts';
 import type { CompiledRow, OpcodeTable } from './encoding.ts';
 
@@ -25,9 +26,16 @@ export class Instruction {
   lock = false;
   segment: number = NO_SEGMENT;
   vex = false;
-  vexL: 0 | 1 = 0;
+  /** Vector length: 128, 256 or (EVEX) 512 bits. */
+  vexL: 0 | 1 | 2 = 0;
   w: 0 | 1 = 0;
   vvvv = 0;
+  /** EVEX: aaa, z, b; L'L as rounding control. */
+  evex = false;
+  opmask = 0;
+  zeroing = false;
+  b = false;
+  rounding = 0;
   reg = 0;
   rm = 0;
   isMemory = false;
@@ -41,6 +49,12 @@ export class Instruction {
   immHigh = 0;
   /** Second immediate (ENTER, far pointers). */
   imm2 = 0;
+}
+
+/** The tables of both modes. */
+export interface Tables {
+  readonly long: OpcodeTable;
+  readonly compat: OpcodeTable;
 }
 
 class OutOfBytes extends Error {}
@@ -58,12 +72,18 @@ export class Decoder {
   private long = false;
   private readonly table64: OpcodeTable;
   private readonly table32: OpcodeTable;
+  private readonly extension: (() => Tables) | undefined;
+  private extended: Tables | undefined;
+  /** A signed byte of displacement counts this many bytes (EVEX: disp8*N). */
+  private dispUnit = 1;
   private readonly outOfBytes = new OutOfBytes();
   private readonly tooLong = new TooLong();
 
-  constructor(table64: OpcodeTable, table32: OpcodeTable) {
+  /** @param extension the rows of AVX-512, made when they are first wanted; they come before the others */
+  constructor(table64: OpcodeTable, table32: OpcodeTable, extension?: () => Tables) {
     this.table64 = table64;
     this.table32 = table32;
+    this.extension = extension;
   }
 
   /** Decodes at `start`; `end` bounds the bytes that are there. `code32` is CS.D outside 64-bit mode. */
@@ -107,6 +127,8 @@ export class Decoder {
     i.lock = false;
     i.segment = NO_SEGMENT;
     i.vex = false;
+    i.evex = false;
+    this.dispUnit = 1;
     i.vexL = 0;
     i.vvvv = 0;
     i.isMemory = false;
@@ -137,6 +159,10 @@ export class Decoder {
     i.prefix = repeat !== 0 ? repeat : size16 ? 1 : 0;
     i.w = rex & 8 ? 1 : 0;
     let map = 0;
+    if (b === 0x62 && this.extension !== undefined && (long || (this.peek() & 0xc0) === 0xc0)) {
+      if (size16 || repeat || i.lock || rex) return false;
+      return this.evex(i, long);
+    }
     if ((b === 0xc4 || b === 0xc5) && (long || (this.peek() & 0xc0) === 0xc0)) {
       if (size16 || repeat || i.lock || rex) return false;
       const v1 = this.u8();
@@ -168,7 +194,8 @@ export class Decoder {
       }
     }
     i.opcode = b;
-    const candidates = (long ? this.table64 : this.table32)[(map << 8) | b];
+    let candidates = (long ? this.table64 : this.table32)[(map << 8) | b];
+    if (i.vex && this.extension !== undefined) candidates = this.extendedRows((map << 8) | b) ?? candidates;
     if (candidates === undefined) return false;
     const hasModrm = candidates[0]!.hasModrm;
     if (hasModrm) i.modrm = this.u8();
@@ -186,10 +213,88 @@ export class Decoder {
       i.vvvv &= 7;
     }
     i.reg = ((i.modrm >> 3) & 7) | (i.rex & 4 ? 8 : 0);
+    if (i.vex && this.extension !== undefined && !opmasksExist(i)) return false;
     i.rm = (hasModrm ? i.modrm & 7 : b & 7) | (i.rex & 1 ? 8 : 0);
     if (hasModrm && i.modrm < 0xc0 && !noMemoryForm(found)) this.memory(i, long);
     if (i.lock && !(options.lock && i.isMemory)) return this.immediates(i) && false;
     return this.immediates(i);
+  }
+
+  private extendedRows(at: number): readonly CompiledRow[] | undefined {
+    this.extended ??= this.extension!();
+    return (this.long ? this.extended.long : this.extended.compat)[at];
+  }
+
+  /** An EVEX prefix and what follows it; Intel SDM vol. 2, 2.7. */
+  private evex(i: Instruction, long: boolean): boolean {
+    const p0 = this.u8();
+    const p1 = this.u8();
+    const p2 = this.u8();
+    const map = p0 & 7;
+    if (p0 & 8 || !(p1 & 4) || map === 0 || map > 3) return false;
+    i.vex = i.evex = true;
+    i.w = p1 & 0x80 ? 1 : 0;
+    i.rex = 0x40 | (i.w << 3) | (((p0 >> 5) & 7) ^ 7);
+    const high = p0 & 0x10 ? 0 : 16;
+    const highV = p2 & 8 ? 0 : 16;
+    i.vvvv = ((~p1 >> 3) & 15) | highV;
+    if (!long) {
+      if (highV) return false;
+      i.rex &= 0x48;
+      i.vvvv &= 7;
+    }
+    i.prefix = p1 & 3;
+    i.opmask = p2 & 7;
+    i.zeroing = (p2 & 0x80) !== 0;
+    i.b = (p2 & 0x10) !== 0;
+    i.rounding = (p2 >> 5) & 3;
+    i.opcode = this.u8();
+    const candidates = this.extendedRows(((map + 8) << 8) | i.opcode);
+    i.modrm = this.u8();
+    i.vexL = i.rounding === 3 ? 2 : (i.rounding as 0 | 1 | 2);
+    const row = candidates && this.matchEvex(candidates, i);
+    if (row === undefined) return false;
+    i.row = row;
+    i.size = long && i.w === 1 ? 64 : 32;
+    if (!long) i.w = 0;
+    i.reg = ((i.modrm >> 3) & 7) | (i.rex & 4 ? 8 : 0) | (long ? high : 0);
+    i.rm = (i.modrm & 7) | (i.rex & 1 ? 8 : 0);
+    if (i.modrm < 0xc0) {
+      const n = row.operands.findIndex((o) => 'EMWY'.includes(o.place));
+      const { evex, vsib } = row.row.options;
+      const broadcast = i.b ? evex?.broadcast : undefined;
+      this.dispUnit = evex?.disp8 ?? (broadcast ?? operandBits(row.operands[n]!, i.size, i.vexL, i.w)) >> 3;
+      this.memory(i, long);
+      if (vsib) {
+        if (i.index < 0) return false;
+        i.index |= highV;
+      }
+    } else if (i.rex & 2 && row.operands.some((o) => o.place === 'W' || o.place === 'U')) i.rm |= 16;
+    if (!opmasksExist(i) || (i.reg > 15 && row.operands.some((o) => o.place === 'G'))) return false;
+    return this.immediates(i);
+  }
+
+  private matchEvex(candidates: readonly CompiledRow[], i: Instruction): CompiledRow | undefined {
+    const { modrm } = i;
+    const isRegister = modrm >= 0xc0;
+    for (const r of candidates) {
+      if (r.prefix !== i.prefix) continue;
+      if (r.w !== undefined && r.w !== i.w) continue;
+      if (r.digit !== undefined && r.digit !== ((modrm >> 3) & 7)) continue;
+      if (r.mod !== undefined && (r.mod === 'register') !== isRegister) continue;
+      const { evex, vsib } = r.row.options;
+      if (i.b && !(isRegister ? evex?.rounding : evex?.broadcast)) continue;
+      if (i.b && isRegister) i.vexL = 2;
+      else if (i.rounding === 3) continue;
+      if (r.lengths !== 0 && !(r.lengths & (1 << i.vexL))) continue;
+      if (!r.usesVvvv && (vsib ? i.vvvv & 15 : i.vvvv) !== 0) continue;
+      if (i.opmask !== 0 ? !evex?.mask : evex?.needsMask) continue;
+      if (i.zeroing && (i.opmask === 0 || evex?.merging || (!isRegister && 'MWE'.includes(r.operands[0]!.place)))) {
+        continue;
+      }
+      return r;
+    }
+    return undefined;
   }
 
   private peek(): number {
@@ -228,7 +333,7 @@ export class Decoder {
     if (rm === 4) {
       const sib = this.u8();
       const index = ((sib >> 3) & 7) | (i.rex & 2 ? 8 : 0);
-      i.index = index === 4 ? -1 : index;
+      i.index = index === 4 && !i.row.row.options.vsib ? -1 : index;
       i.scale = sib >> 6;
       i.base = (sib & 7) | (i.rex & 1 ? 8 : 0);
       if ((sib & 7) === 5 && mod === 0) {
@@ -239,7 +344,7 @@ export class Decoder {
       i.base = long ? RIP_BASE : -1;
       i.disp = this.s32();
     }
-    if (mod === 1) i.disp = this.s8();
+    if (mod === 1) i.disp = this.s8() * this.dispUnit;
     else if (mod === 2) i.disp = this.s32();
     i.dispHigh = i.disp >> 31;
     if (i.segment === NO_SEGMENT) i.segment = i.base === 4 || i.base === 5 ? Segment.SS : Segment.DS;
@@ -253,7 +358,7 @@ export class Decoder {
       i.base = -1;
       stack = false;
       i.disp = (this.u16() << 16) >> 16;
-    } else if (mod === 1) i.disp = this.s8();
+    } else if (mod === 1) i.disp = this.s8() * this.dispUnit;
     else if (mod === 2) i.disp = (this.u16() << 16) >> 16;
     i.dispHigh = i.disp >> 31;
     if (i.segment === NO_SEGMENT) i.segment = stack ? Segment.SS : Segment.DS;
@@ -314,6 +419,14 @@ export class Decoder {
         return this.s8();
     }
   }
+}
+
+/** There are eight opmask registers; only for ModRM.rm is the extension bit ignored. */
+function opmasksExist(i: Instruction): boolean {
+  for (const o of i.row.operands) {
+    if ((o.place === 'K' && i.reg > 7) || (o.place === 'X' && i.vvvv > 7)) return false;
+  }
+  return true;
 }
 
 /** FS and GS always count; ES, CS, SS, DS are ignored in 64-bit mode. */

@@ -1,7 +1,7 @@
 /** Encodings and operand notations of the rows, parsed into what the decoder tests. */
 import type { Row } from '../isa/row.ts';
 
-/** Opcode maps: one byte, 0F, 0F 38, 0F 3A; VEX has its own three. */
+/** Opcode maps: one byte, 0F, 0F 38, 0F 3A; VEX and EVEX have three each of their own. */
 export const MAPS = { '': 0, '0F': 1, '0F38': 2, '0F3A': 3 } as const;
 
 /** A mandatory prefix as a number: none, 66, F3, F2 (also VEX.pp). */
@@ -28,8 +28,12 @@ export interface CompiledRow {
   readonly digit: number | undefined;
   /** Second opcode byte where ModRM is fixed (x87): first value and how many. */
   readonly modrm: readonly [first: number, count: number] | undefined;
+  /** VEX or EVEX. */
   readonly vex: boolean;
   readonly vexL: 0 | 1 | undefined;
+  readonly evex: boolean;
+  /** EVEX: a bit for each vector length that exists (128, 256, 512); 0 for scalars, whose length does not count. */
+  readonly lengths: number;
   /** What ModRM.mod has to say: memory, register or either. */
   readonly mod: 'memory' | 'register' | undefined;
   readonly operands: readonly Operand[];
@@ -40,6 +44,9 @@ export interface CompiledRow {
   readonly handlers: (number | undefined)[];
   readonly checkedHandlers: (number | undefined)[];
 }
+
+/** Vector lengths by their name in an EVEX encoding. */
+const LENGTHS: Readonly<Record<string, number>> = { LIG: 0, 128: 1, 256: 2, 512: 4, Y: 6, X: 7 };
 
 const FIXED: Record<string, { fixed: number; size: string }> = {
   AL: { fixed: 0, size: 'b' },
@@ -64,17 +71,21 @@ export function compileRow(row: Row): CompiledRow {
   let w: 0 | 1 | undefined;
   let vex = false;
   let vexL: 0 | 1 | undefined;
+  let evex = false;
+  let lengths = 0;
   let span = 1;
   let hasModrm = false;
   let digit: number | undefined;
   const bytes: number[] = [];
   for (const t of tokens) {
-    if (t.startsWith('VEX.')) {
+    if (/^E?VEX\./.test(t)) {
       vex = true;
+      evex = t[0] === 'E';
       prefix = 0;
-      for (const part of t.slice(4).split('.')) {
-        if (part === '128' || part === 'LZ') vexL = 0;
-        else if (part === '256') vexL = 1;
+      for (const part of t.slice(evex ? 5 : 4).split('.')) {
+        if (evex && part in LENGTHS) lengths = LENGTHS[part]!;
+        else if (part === '128' || part === 'LZ') vexL = 0;
+        else if (part === '256' || part === 'L1') vexL = 1;
         else if (part === 'W0') w = 0;
         else if (part === 'W1') w = 1;
         else if (part in MAPS) map = MAPS[part as keyof typeof MAPS];
@@ -121,19 +132,21 @@ export function compileRow(row: Row): CompiledRow {
     modrm,
     vex,
     vexL,
-    mod: /M/.test(places) ? 'memory' : /[RUN]/.test(places) ? 'register' : undefined,
+    evex,
+    lengths,
+    mod: /M/.test(places) ? 'memory' : /[RUNT]/.test(places) ? 'register' : undefined,
     operands,
     sized:
       operands.some((o) => 'vz'.includes(o.size) && o.size !== '') ||
       operands.some((o) => 'JA'.includes(o.place) || (o.place === 'M' && o.size === '')) ||
       operands.length === 0,
-    usesVvvv: /[HB]/.test(places),
+    usesVvvv: /[HBX]/.test(places),
     handlers: [],
     checkedHandlers: [],
   };
 }
 
-/** Candidates by map and opcode: legacy maps 0-3, VEX maps 4-7. */
+/** Candidates by map and opcode: legacy maps 0-3, VEX maps 4-7, EVEX maps 8-11. */
 export type OpcodeTable = readonly (readonly CompiledRow[] | undefined)[];
 
 export function buildTable(rows: readonly CompiledRow[], long: boolean): OpcodeTable {
@@ -141,7 +154,7 @@ export function buildTable(rows: readonly CompiledRow[], long: boolean): OpcodeT
   for (const r of rows) {
     if (r.row.options.mode === (long ? '32' : '64')) continue;
     for (let i = 0; i < r.span; i++) {
-      const at = ((r.map + (r.vex ? 4 : 0)) << 8) | (r.opcode + i);
+      const at = ((r.map + (r.evex ? 8 : r.vex ? 4 : 0)) << 8) | (r.opcode + i);
       const list = table[at] ?? [];
       list.push(r);
       table[at] = list;

@@ -134,7 +134,7 @@ export class HandlerCode {
   }
 
   /** A linear address through the TLB; the miss goes to TypeScript, which gives a host address as well. */
-  translate(address: I64, bytes: number, write: boolean, stack = false): I32 {
+  translate(address: I64, bytes: number, write: boolean, stack = false, masked = false): I32 {
     const { w } = this;
     const tlb = write ? WRITE_TLB : READ_TLB;
     const entry = this.let(i32.and(i32.wrap(i64.shr_u(address, 8)), 0xfff0));
@@ -144,7 +144,7 @@ export class HandlerCode {
     w.raw(0x20, RECORD_LOCAL);
     emitExpr(w, i32.wrap(address));
     emitExpr(w, i32.wrap(i64.shr_u(address, 32)));
-    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0) | (stack ? 0x200 : 0)));
+    emitExpr(w, i32.const(bytes | (write ? 0x100 : 0) | (stack ? 0x200 : 0) | (masked ? 0x400 : 0)));
     this.callImport(Import.slow);
     w.u8(0x05);
     emitExpr(w, i32.add(i32.wrap(address), node('i32', Load.i32, [entry], tlb + 8)));

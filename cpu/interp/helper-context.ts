@@ -39,7 +39,7 @@ export class HelperContext {
   get vex(): boolean {
     return this.variant.row.vex;
   }
-  get lanes(): 1 | 2 {
+  get lanes(): 1 | 2 | 4 {
     return this.variant.lanes;
   }
   get modrm(): number {

@@ -17,12 +17,13 @@ import {
   HANDLER_TYPE,
   type ModuleSpec,
 } from '../wasm/writer.ts';
+import { EvexOps } from './evex-ops.ts';
 import { Import, Locals } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
 import { RecordOps, type Surroundings } from './lowering.ts';
 import { pseudoRows } from './pseudo.ts';
 import { Action, Outcome, RECORD_SIZE, Rec } from './record.ts';
-import { type Variant, variantKey, variantNumber, variantOf } from './variant.ts';
+import { evexForm, type Variant, variantKey, variantNumber, variantOf } from './variant.ts';
 
 /** What the generated code calls. */
 export interface Port {
@@ -64,7 +65,11 @@ export class Interpreter {
   private readonly helperNumbers = new Map<(h: HelperContext) => void, number>();
   private pending: number[] = [];
 
-  constructor(memory: WebAssembly.Memory, common: readonly CompiledRow[], port: Port) {
+  /** Bytes of a vector register: what VEX encodings clear above their length. */
+  private readonly vectorBytes: 32 | 64;
+
+  constructor(memory: WebAssembly.Memory, common: readonly CompiledRow[], port: Port, vectorBytes: 32 | 64) {
+    this.vectorBytes = vectorBytes;
     for (const row of pseudoRows) this.number(variantOf(compileRow(row), 64, false, 0, 0));
     for (const row of common) this.enumerate(row);
     const { helpers } = this;
@@ -89,7 +94,7 @@ export class Interpreter {
     const numbers = checked ? i.row.checkedHandlers : i.row.handlers;
     const known = numbers[n];
     if (known !== undefined) return known;
-    const handler = this.number(variantOf(i.row, i.size, i.isMemory, i.vexL, i.w, checked));
+    const handler = this.number(variantOf(i.row, i.size, i.isMemory, i.vexL, i.w, checked, evexForm(i)));
     numbers[n] = handler;
     return handler;
   }
@@ -163,7 +168,10 @@ export class Interpreter {
   private buildFunction(n: number, called: RuntimeImports): FunctionBody {
     const w = new ByteWriter();
     const locals = new Locals(2);
-    new RecordOps(w, locals, this.variants[n]!, functionSurroundings, this.helperIndex, called.index).build();
+    const variant = this.variants[n]!;
+    const Builder = variant.evex ? EvexOps : RecordOps;
+    const { helperIndex, vectorBytes } = this;
+    new Builder(w, locals, variant, functionSurroundings, helperIndex, called.index, vectorBytes).build();
     return { type: HANDLER_TYPE, export: `h${n}`, locals: ['i64', ...locals.types], code: w.take() };
   }
 
@@ -187,7 +195,9 @@ export class Interpreter {
     for (let n = 0; n <= count; n++) w.uleb(n);
     w.u8(0x0b);
     for (let n = 0; n < count; n++) {
-      new RecordOps(w, locals, this.variants[n]!, caseSurroundings(count - n), this.helperIndex, called.index).build();
+      const around = caseSurroundings(count - n);
+      const { helperIndex, vectorBytes } = this;
+      new RecordOps(w, locals, this.variants[n]!, around, helperIndex, called.index, vectorBytes).build();
       w.u8(0x0b);
     }
     // Any other handler is a function in the table.

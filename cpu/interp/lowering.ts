@@ -17,7 +17,7 @@ import {
   type V128,
 } from '../ir/expr.ts';
 import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../ir/function.ts';
-import type { Ops } from '../ir/ops.ts';
+import type { Lane, Ops } from '../ir/ops.ts';
 import { i64x2, lowDouble, lowQuad, v128 } from '../ir/vector.ts';
 import { emitCall, shaped } from '../runtime/module.ts';
 import { fieldSize, gprOffset, State, type StateField, vectorOffset } from '../state.ts';
@@ -42,12 +42,13 @@ export interface Surroundings {
 
 export class RecordOps implements Ops {
   readonly size: 16 | 32 | 64;
-  readonly lanes: 1 | 2;
+  readonly lanes: 1 | 2 | 4;
   readonly vex: boolean;
   private touchesMmx = false;
   private readonly hosts = new Map<string, I32>();
-  private readonly code: HandlerCode;
-  private readonly variant: Variant;
+  protected readonly code: HandlerCode;
+  protected readonly variant: Variant;
+  private readonly vectorBytes: 32 | 64;
   private readonly around: Surroundings;
   private readonly helperIndex: (run: (h: HelperContext) => void) => number;
   private readonly functionIndex: (fn: AnyFunction) => number;
@@ -59,7 +60,9 @@ export class RecordOps implements Ops {
     around: Surroundings,
     helperIndex: (run: (h: HelperContext) => void) => number,
     functionIndex: (fn: AnyFunction) => number,
+    vectorBytes: 32 | 64,
   ) {
+    this.vectorBytes = vectorBytes;
     this.code = new HandlerCode(w, locals);
     this.variant = variant;
     this.around = around;
@@ -72,10 +75,14 @@ export class RecordOps implements Ops {
 
   /** Emits the whole handler. */
   build(): void {
-    this.variant.row.row.lower(this);
+    this.meaning();
     if (this.touchesMmx) this.enterMmx();
     if (!this.code.ended) this.around.next(this.code.w, this.code.depth);
     this.code.locals.releaseAll();
+  }
+
+  protected meaning(): void {
+    this.variant.row.row.lower(this);
   }
 
   bits(i: number): number {
@@ -139,7 +146,9 @@ export class RecordOps implements Ops {
       this.touchesMmx = true;
       this.code.storeAt(64, this.code.slot(i), v);
       this.code.storeAt(16, this.code.slot(i), i32.const(0xffff), 8);
-    } else this.code.storeAt(bits, this.code.slot(i), v);
+    } else if (kind === 'opmask')
+      this.code.storeAt(64, this.code.slot(i), v.type === 'i64' ? v : i64.extend_u(v as I32));
+    else this.code.storeAt(bits, this.code.slot(i), v);
   }
 
   modify(i: number, f: (old: Int) => Int): Int {
@@ -167,7 +176,7 @@ export class RecordOps implements Ops {
 
   // Vectors.
 
-  readVector(i: number, lane: 0 | 1 = 0): V128 {
+  readVector(i: number, lane: Lane = 0): V128 {
     const { kind, bits } = this.form(i);
     if (kind === 'mmx') return lowQuad(this.read(i) as I64);
     if (kind === 'memory') {
@@ -178,7 +187,7 @@ export class RecordOps implements Ops {
     return this.let(node('v128', Load.v128, [this.code.slot(i)], lane * 16));
   }
 
-  writeVector(i: number, v: V128, lane: 0 | 1 = 0): void {
+  writeVector(i: number, v: V128, lane: Lane = 0): void {
     const { kind, bits } = this.form(i);
     const value = this.let(v);
     if (kind === 'memory') {
@@ -191,14 +200,15 @@ export class RecordOps implements Ops {
     }
     const slot = this.code.slot(i);
     this.code.storeV128(slot, value, lane * 16);
-    if (this.vex && lane === this.lanes - 1 && this.lanes === 1) this.code.storeV128(slot, v128.zero(), 16);
+    if (!this.vex || lane !== this.lanes - 1) return;
+    for (let at = 16 * this.lanes; at < this.vectorBytes; at += 16) this.code.storeV128(slot, v128.zero(), at);
   }
 
-  vector(n: number, lane: 0 | 1 = 0): V128 {
+  vector(n: number, lane: Lane = 0): V128 {
     return this.let(node('v128', Load.v128, [i32.const(0)], vectorOffset(n) + lane * 16));
   }
 
-  setVector(n: number, v: V128, lane: 0 | 1 = 0): void {
+  setVector(n: number, v: V128, lane: Lane = 0): void {
     this.code.storeV128(i32.const(0), v, vectorOffset(n) + lane * 16);
   }
 
@@ -415,7 +425,7 @@ export class RecordOps implements Ops {
 
   // Private parts.
 
-  private form(i: number): Form {
+  protected form(i: number): Form {
     const f = this.variant.forms[i];
     if (!f) throw new Error(`${this.variant.row.row.name}: no operand ${i}`);
     return f;
@@ -433,7 +443,7 @@ export class RecordOps implements Ops {
   }
 
   /** Host address of memory operand `i`, checked for the access; once per handler and kind of access. */
-  private host(i: number, bytes: number, write: boolean): I32 {
+  protected host(i: number, bytes: number, write: boolean): I32 {
     const key = `${i}${write}`;
     const known = this.hosts.get(key);
     if (known) return known;
@@ -448,11 +458,11 @@ export class RecordOps implements Ops {
     return this.code.translate(this.linear(this.let(address), bytes, write, extra), bytes, write);
   }
 
-  private linear(address: I64, bytes: number, write: boolean, extra = false): I64 {
+  protected linear(address: I64, bytes: number, write: boolean, extra = false): I64 {
     return this.variant.checked ? this.code.checkedAddress(address, bytes, write, extra) : address;
   }
 
-  private checkAlignment(address: I64, bytes: number): void {
+  protected checkAlignment(address: I64, bytes: number): void {
     const { align } = this.variant.row.row.options;
     if (align === 'never' || (align === undefined && this.vex)) return;
     this.if(i32.and(i32.wrap(address), bytes - 1), () => this.raise(Vector.GP));

@@ -35,6 +35,9 @@ export const Rec = {
   length: 59,
   /** i32: second immediate. */
   imm2: 60,
+  /** EVEX, which has none: u16 address of the opmask register, u8 rounding control. */
+  opmask: 60,
+  rounding: 62,
 } as const;
 
 export const RecordFlag = {

@@ -3,11 +3,20 @@
 import type { Instruction } from '../decode/decoder.ts';
 import type { CompiledRow, Operand } from '../decode/encoding.ts';
 
-export type OperandKind = 'register' | 'memory' | 'immediate' | 'vector' | 'mmx' | 'segment' | 'other';
+export type OperandKind = 'register' | 'memory' | 'immediate' | 'vector' | 'mmx' | 'opmask' | 'segment' | 'other';
 
 export interface Form {
   readonly kind: OperandKind;
   readonly bits: number;
+}
+
+/** What is asked of an EVEX instruction beyond its row. */
+export interface EvexForm {
+  /** An opmask register other than k0. */
+  readonly masked: boolean;
+  readonly zeroing: boolean;
+  /** EVEX.b: with memory an embedded broadcast, else rounding control and suppressed exceptions. */
+  readonly b: boolean;
 }
 
 export interface Variant {
@@ -18,17 +27,26 @@ export interface Variant {
   readonly checked: boolean;
   readonly row: CompiledRow;
   readonly size: 16 | 32 | 64;
-  readonly lanes: 1 | 2;
+  readonly lanes: 1 | 2 | 4;
+  readonly evex: EvexForm | undefined;
   readonly forms: readonly Form[];
 }
 
 /** A small number that tells apart the variants of one row. */
 export function variantNumber(i: Instruction): number {
   const size = i.size === 64 ? 2 : i.size === 32 ? 1 : 0;
+  if (i.evex) {
+    const asked = (i.opmask !== 0 ? 1 : 0) + (i.zeroing ? 2 : 0) + (i.b ? 4 : 0);
+    return size + 3 * ((i.isMemory ? 1 : 0) + 2 * (i.vexL + 3 * (i.w + 2 * asked)));
+  }
   return size + 3 * ((i.isMemory ? 1 : 0) + 2 * (i.vexL + 2 * i.w));
 }
 
-function bitsOf(o: Operand, size: number, vexL: number, w: number): number {
+export const evexForm = (i: Instruction): EvexForm | undefined =>
+  i.evex ? { masked: i.opmask !== 0, zeroing: i.zeroing, b: i.b } : undefined;
+
+/** Size of an operand in bits. */
+export function operandBits(o: Operand, size: number, vexL: number, w: number): number {
   switch (o.size) {
     case 'b':
       return 8;
@@ -46,7 +64,13 @@ function bitsOf(o: Operand, size: number, vexL: number, w: number): number {
     case 'dq':
       return 128;
     case 'x':
-      return vexL ? 256 : 128;
+      return 128 << vexL;
+    case 'xh':
+      return 64 << vexL;
+    case 'xf':
+      return 32 << vexL;
+    case 'xe':
+      return 16 << vexL;
     case 'qq':
       return 256;
     case 't':
@@ -76,6 +100,12 @@ function kindOf(o: Operand, isMemory: boolean): OperandKind {
     case 'H':
     case 'L':
       return 'vector';
+    case 'K':
+    case 'T':
+    case 'X':
+      return 'opmask';
+    case 'Y':
+      return isMemory ? 'memory' : 'opmask';
     case 'Q':
       return isMemory ? 'memory' : 'mmx';
     case 'P':
@@ -94,12 +124,17 @@ export function variantOf(
   row: CompiledRow,
   size: 16 | 32 | 64,
   isMemory: boolean,
-  vexL: 0 | 1,
+  vexL: 0 | 1 | 2,
   w: 0 | 1,
   checked = false,
+  evex?: EvexForm,
 ): Variant {
   const long = row.vex && row.operands.some((o) => o.size === 'x' || o.size === 'qq') && vexL === 1;
-  const forms = row.operands.map((o): Form => ({ kind: kindOf(o, isMemory), bits: bitsOf(o, size, vexL, w) }));
+  const broadcast = isMemory && evex?.b ? row.row.options.evex?.broadcast : undefined;
+  const forms = row.operands.map((o): Form => {
+    const kind = kindOf(o, isMemory);
+    return { kind, bits: kind === 'memory' && broadcast ? broadcast : operandBits(o, size, vexL, w) };
+  });
   const first = forms[0];
   const wide =
     first === undefined || first.kind === 'immediate' || first.kind === 'vector' || first.bits === 0 || first.bits > 64
@@ -109,14 +144,18 @@ export function variantOf(
     checked,
     row,
     size,
-    lanes: long ? 2 : 1,
+    lanes: row.evex ? (row.lengths === 0 ? 1 : LANES[vexL]) : long ? 2 : 1,
+    evex: row.evex ? evex : undefined,
     forms: forms.map((f) => (f.kind === 'immediate' ? { kind: f.kind, bits: wide } : f)),
   };
 }
+
+const LANES = [1, 2, 4] as const;
 
 /** Two variants with the same key and the same meaning share a handler. */
 export function variantKey(v: Variant): string {
   const forms = v.forms.map((f) => `${f.kind[0]}${f.kind[1]}${f.bits}`).join();
   const align = v.row.row.options.align ?? '';
-  return `${v.checked ? 'c' : ''}${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
+  const evex = v.evex ? JSON.stringify([v.evex, v.row.row.options.evex, v.row.lengths]) : '';
+  return `${evex}${v.checked ? 'c' : ''}${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
 }

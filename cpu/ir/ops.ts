@@ -9,12 +9,15 @@ import type { HelperContext } from '../interp/helper-context.ts';
 import type { F32, F64, I32, I64, Int, IntLike, V128 } from './expr.ts';
 import type { Builder } from './function.ts';
 
+/** Number of a 16-byte lane in a vector register. */
+export type Lane = 0 | 1 | 2 | 3;
+
 export interface Ops extends Builder {
   /** The operand-size attribute: 16, 32 or 64. */
   readonly size: 16 | 32 | 64;
-  /** Vector length in 16-byte lanes; 2 for VEX.256. */
-  readonly lanes: 1 | 2;
-  /** VEX encoded: writes to a vector register clear what is above the vector length (done by `writeVector`). */
+  /** Vector length in 16-byte lanes; 2 for VEX.256, 4 only under EVEX. */
+  readonly lanes: 1 | 2 | 4;
+  /** VEX or EVEX encoded: writes to a vector register clear what is above the vector length (done by `writeVector`). */
   readonly vex: boolean;
   /** Size in bits of operand `i`. */
   bits(i: number): number;
@@ -29,12 +32,12 @@ export interface Ops extends Builder {
   address(i: number): I64;
 
   /** A 16-byte lane of a vector operand; a memory operand smaller than 16 bytes is zero-extended. */
-  readVector(i: number, lane?: 0 | 1): V128;
+  readVector(i: number, lane?: Lane): V128;
   /** Writes a lane; register: the rest of the register is kept (SSE) or cleared (VEX, above the vector length). */
-  writeVector(i: number, v: V128, lane?: 0 | 1): void;
+  writeVector(i: number, v: V128, lane?: Lane): void;
   /** Vector register by number, and a lane of it, whatever the operands are. */
-  vector(n: number, lane?: 0 | 1): V128;
-  setVector(n: number, v: V128, lane?: 0 | 1): void;
+  vector(n: number, lane?: Lane): V128;
+  setVector(n: number, v: V128, lane?: Lane): void;
   readF32(i: number): F32;
   readF64(i: number): F64;
 

@@ -8,6 +8,32 @@ import type { Ops } from '../ir/ops.ts';
 /** The meaning of an instruction: builds code through `c`, once for each operand size and register or memory form. */
 export type Lower = (c: Ops) => void;
 
+/** What an EVEX encoding has beyond VEX; Intel SDM vol. 2, 2.7. */
+export interface EvexOptions {
+  /** Bits of an element of the destination, each with a bit of the opmask. Without it, no opmask but k0 may be named. */
+  readonly mask?: 8 | 16 | 32 | 64;
+  /** Bits of the elements that are counted over a vector of full length, when the destination's are narrower. */
+  readonly per?: 32 | 64 | 16;
+  /** Bits of the destination when it is a part of a vector, whatever the length. */
+  readonly part?: 128 | 256;
+  /** Bits of a memory element that may be broadcast. */
+  readonly broadcast?: 32 | 64;
+  /** Register forms may suppress exceptions, with a rounding of their own (`er`) or without. */
+  readonly rounding?: 'er' | 'sae';
+  /** Floating point of this width: elements that are masked off count as 1.0, which raises no exception anywhere. */
+  readonly quiet?: 32 | 64;
+  /** The memory operand is a part that is repeated over the vector. */
+  readonly repeats?: true;
+  /** Memory is read as a whole: masks do not suppress its faults. */
+  readonly wholeMemory?: true;
+  /** Zeroing is #UD (destination in k or gathered); with a memory destination it is anyway. */
+  readonly merging?: true;
+  /** k0 is #UD. */
+  readonly needsMask?: true;
+  /** N of disp8*N in bytes where it is not the size of the memory operand. */
+  readonly disp8?: number;
+}
+
 export interface RowOptions {
   /** LOCK is allowed when the destination is memory; otherwise it is #UD. */
   readonly lock?: true;
@@ -28,6 +54,9 @@ export interface RowOptions {
    * `never`: MOVUPS and the like. `always`: MOVAPS, MOVNTDQ... in both encodings (32 bytes for ymm).
    */
   readonly align?: 'never' | 'always';
+  /** SIB.index names a vector register (VSIB). */
+  readonly vsib?: true;
+  readonly evex?: EvexOptions;
 }
 
 export interface Row {
@@ -35,7 +64,7 @@ export interface Row {
   readonly name: string;
   /**
    * As the manual writes it: `81 /0`, `0F B6 /r`, `50+r`, `66 0F 6F /r`, `NP 0F 28 /r`, `F3 REX.W 0F B8 /r`,
-   * `VEX.128.66.0F38.W0 F7 /r`. `VEX.LZ`/`LIG`: L must be 0 / is ignored. A row that names a prefix (or NP) matches it exactly;
+   * `VEX.128.66.0F38.W0 F7 /r`. `VEX.LZ`/`L1`/`LIG`: L must be 0 / 1 / is ignored; `EVEX.X`/`Y`: any length / not 128 bits. A row that names a prefix (or NP) matches it exactly;
    * one that names none ignores F2 and F3 and takes 66 as the operand size.
    */
   readonly encoding: string;

@@ -1,6 +1,6 @@
 /** What AVX and AVX2 add to the SSE rows: broadcasts, permutations across lanes, masked moves, variable shifts, VZEROUPPER. */
 import { type I32, type I64, i32, i64, select, type V128 } from '../ir/expr.ts';
-import type { Ops } from '../ir/ops.ts';
+import type { Lane, Ops } from '../ir/ops.ts';
 import { i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
 import { type Lower, op, type Row } from './row.ts';
 import { eachImm, hex2, imm8, lanesOf, shifted, vex, writeLanes } from './simd-forms.ts';
@@ -225,12 +225,11 @@ function maskedMove(name: string, w: 'W0' | 'W1', load: number, store: number, b
 }
 
 /** VZEROUPPER and VZEROALL: eight registers outside 64-bit mode. */
-const clear =
-  (count: 8 | 16, all: boolean): Lower =>
+export const clear =
+  (count: 8 | 16, all: boolean, lanes: 2 | 4 = 2): Lower =>
   (c) => {
     for (let n = 0; n < count; n++) {
-      if (all) c.setVector(n, v128.zero(), 0);
-      c.setVector(n, v128.zero(), 1);
+      for (let lane = all ? 0 : 1; lane < lanes; lane++) c.setVector(n, v128.zero(), lane as Lane);
     }
   };
 

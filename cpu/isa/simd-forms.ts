@@ -1,16 +1,13 @@
 /** From a kernel to the rows of an instruction: its MMX, SSE and VEX encodings. */
 import { type I32, type I64, i32, i64, select, type V128 } from '../ir/expr.ts';
-import type { Ops } from '../ir/ops.ts';
+import type { Lane, Ops } from '../ir/ops.ts';
 import { i8x16, i64x2, lowDouble, lowQuad } from '../ir/vector.ts';
 import { type Lower, op, type Row, type RowOptions } from './row.ts';
 import type { Kernel1, Kernel2, KernelImm, KernelImm2 } from './simd-kernels.ts';
 
-export type Lane = 0 | 1;
-
 /** The 16-byte lanes of operand `i`; all are read before anything is written. */
 export function lanesOf(c: Ops, i: number): V128[] {
-  const low = c.readVector(i, 0);
-  return c.lanes === 2 ? [low, c.readVector(i, 1)] : [low];
+  return Array.from({ length: c.lanes }, (_, lane) => c.readVector(i, lane as Lane));
 }
 
 export function writeLanes(c: Ops, i: number, values: readonly V128[]): void {
@@ -74,7 +71,7 @@ export const eachImm =
     );
   };
 
-/** `Vx Hx Wx Ib`; the upper lane sees the immediate shifted right by `upper`. */
+/** `Vx Hx Wx Ib`; each lane sees the immediate shifted right by `upper` more than the one below. */
 export const eachImm2 =
   (kernel: KernelImm2, upper = 0): Lower =>
   (c) => {
@@ -84,7 +81,7 @@ export const eachImm2 =
     writeLanes(
       c,
       0,
-      a.map((value, lane) => kernel(c, value, b[lane]!, lane ? shifted(imm, upper) : imm)),
+      a.map((value, lane) => kernel(c, value, b[lane]!, shifted(imm, upper * lane))),
     );
   };
 

@@ -2,14 +2,12 @@
 import { Vector } from '../exit.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { Rec } from '../interp/record.ts';
-import { State, vectorOffset } from '../state.ts';
 import { helper, op, type Row } from './row.ts';
 
-/** The vector register in SIB.index. The decoder takes index 4 for none, which here is register 4. */
-function indexSlot(h: HelperContext): number {
-  const index = h.view.getUint16(h.record + Rec.index, true);
-  return vectorOffset(index === State.zero ? 4 : (index - State.gpr) / 8);
-}
+/** The vector register in SIB.index. */
+export const indexSlot = (h: HelperContext): number => h.view.getUint16(h.record + Rec.index, true);
+
+const VECTOR_BYTES = 64;
 
 /** `Vx M Hx`: destination, base with vector index, mask. A fault leaves the elements before it done and their masks clear. */
 const gather = (indexBits: 32 | 64, bits: 32 | 64) =>
@@ -35,22 +33,26 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64) =>
       const sign = view.getInt8(mask + bytes * i + bytes - 1) < 0 ? 255 : 0;
       state.fill(sign, mask + bytes * i, mask + bytes * (i + 1));
     }
-    state.fill(0, mask + length, mask + 32);
+    state.fill(0, mask + length, mask + VECTOR_BYTES);
     for (let i = 0; i < count; i++) {
       if (view.getInt8(mask + bytes * i) >= 0) continue;
       const value = h.load(bits, at(i));
       if (bits === 32) view.setUint32(to + 4 * i, Number(value), true);
       else view.setBigUint64(to + 8 * i, value, true);
       state.fill(0, mask + bytes * i, mask + bytes * (i + 1));
-      state.fill(0, to + length, to + 32);
+      state.fill(0, to + length, to + VECTOR_BYTES);
     }
-    state.fill(0, mask, mask + 32);
-    state.fill(0, to + count * bytes, to + 32);
+    state.fill(0, mask, mask + VECTOR_BYTES);
+    state.fill(0, to + count * bytes, to + VECTOR_BYTES);
   });
 
 function gathers(name: string, opcode: string, lower: ReturnType<typeof gather>, w: 'W0' | 'W1'): Row[] {
   return ['128', '256'].map((length) =>
-    op(name, `VEX.${length}.66.0F38.${w} ${opcode} /r`, 'Vx M Hx', lower, { addressOnly: true, string: 'source' }),
+    op(name, `VEX.${length}.66.0F38.${w} ${opcode} /r`, 'Vx M Hx', lower, {
+      addressOnly: true,
+      string: 'source',
+      vsib: true,
+    }),
   );
 }
 

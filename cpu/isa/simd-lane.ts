@@ -91,7 +91,7 @@ const test =
   };
 
 /** ZF and CF as given, all other status flags 0. See ../flags.ts for the lazy form: a result of 0 or 1 with a parity of 1. */
-function setZeroCarry(c: Ops, zero: I32, carry: I32): void {
+export function setZeroCarry(c: Ops, zero: I32, carry: I32): void {
   const z = c.let(zero);
   const f = c.let(carry);
   // CF = aux[31], OF = aux[31] ^ aux[30]; PF = parity(result[7:0]) ^ aux[15:8]: PF is 0 for result 1, 1 for 0 unless turned

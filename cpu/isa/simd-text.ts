@@ -120,7 +120,7 @@ function run(h: HelperContext, explicit: boolean, index: boolean): void {
   } else {
     const out = vectorOffset(0);
     textMask(bits, imm, new DataView(h.view.buffer, out, 16));
-    if (h.vex) new Uint8Array(h.view.buffer, out + 16, 16).fill(0);
+    if (h.vex) new Uint8Array(h.view.buffer, out + 16, 48).fill(0);
   }
   h.rflags = (h.rflags & ~STATUS_FLAGS) | flags;
 }

@@ -5,16 +5,16 @@
 import { Vector } from '../exit.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import type { V128 } from '../ir/expr.ts';
-import type { Ops } from '../ir/ops.ts';
+import type { Lane, Ops } from '../ir/ops.ts';
 import { FpEnv } from '../softfloat/env.ts';
-import { State, vectorOffset } from '../state.ts';
+import { STAGE, State, vectorOffset } from '../state.ts';
 import { settle } from './sse-fp-ops.ts';
 
-/** Registers that no encoding short of AVX-512 names serve as the stage: result and up to three operands. */
-const RESULT = 28;
-const FIRST = 29;
+/** The stage: result and up to three operands. */
+const RESULT = STAGE;
+const FIRST = STAGE + 1;
 
-/** Staged operands `0..2`, 32 bytes each, by element. */
+/** Staged operands `0..2`, 64 bytes each, by element. */
 export class Stage {
   private readonly view: DataView;
   constructor(view: DataView) {
@@ -49,17 +49,17 @@ export class Stage {
 export type Slow = (env: FpEnv, stage: Stage) => void;
 
 /**
- * Stages `operands` (each one or two 16-byte lanes), runs `f` and gives the result's lanes.
+ * Stages `operands` (each up to four 16-byte lanes), runs `f` and gives the result's lanes.
  * @param settled `f` settles its own flags
  */
 export function slowly(c: Ops, operands: readonly (readonly V128[])[], f: Slow, settled = false): readonly V128[] {
   operands.forEach((lanes, i) => {
     lanes.forEach((v, lane) => {
-      c.setVector(FIRST + i, v, lane as 0 | 1);
+      c.setVector(FIRST + i, v, lane as Lane);
     });
   });
   c.helper((h) => runStaged(h, f, settled));
-  return [c.vector(RESULT, 0), c.vector(RESULT, 1)];
+  return Array.from({ length: Math.max(2, c.lanes) }, (_, lane) => c.vector(RESULT, lane as Lane));
 }
 
 function runStaged(h: HelperContext, f: Slow, settled: boolean): void {
