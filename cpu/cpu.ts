@@ -23,6 +23,7 @@ import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
 import { CONTEXT_SIZE, PAGE_SIZE, RepeatStep, Segment, State } from './state.ts';
 import { Tlb } from './tlb.ts';
 import { type WatchHit, type WatchKind, Watchpoints } from './watchpoints.ts';
+import { XCR0, XFEATURE_AVX512 } from './xsave.ts';
 
 export type Vendor = 'amd' | 'intel' | 'any';
 
@@ -143,6 +144,11 @@ export class Cpu implements Port {
 
   get regs(): Registers {
     return this.context.regs;
+  }
+
+  /** The state components that XSAVE handles. */
+  get xcr0(): number {
+    return this.avx512 ? XCR0 | XFEATURE_AVX512 : XCR0;
   }
 
   // Contexts and address spaces.

@@ -1,5 +1,6 @@
 /** CPUID, leaf by leaf; Intel SDM vol. 2, CPUID. A feature is announced here when its rows exist. */
-import type { Vendor } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
+import { COMPONENTS, xstateSize } from './xsave.ts';
 
 /** EAX, EBX, ECX, EDX. */
 export type Leaf = readonly [number, number, number, number];
@@ -30,11 +31,26 @@ const ECX1 = {
   rdrand: 30,
   hypervisor: 31,
 } as const;
-const EBX7 = { fsgsbase: 0, bmi1: 3, avx2: 5, bmi2: 8, erms: 9, adx: 19 } as const;
+const EBX7 = {
+  fsgsbase: 0,
+  bmi1: 3,
+  avx2: 5,
+  bmi2: 8,
+  erms: 9,
+  avx512f: 16,
+  avx512dq: 17,
+  adx: 19,
+  avx512cd: 28,
+  avx512bw: 30,
+  avx512vl: 31,
+} as const;
 const EDX81 = { syscall: 11, nx: 20, mmxext: 22, rdtscp: 27, lm: 29 } as const;
 const ECX81 = { lahf: 0, abm: 5, prefetchw: 8 } as const;
 
-/** What this CPU has. */
+/** What a CPU made with `avx512` has besides. */
+export const AVX512_FEATURES = ['avx512f', 'avx512dq', 'avx512cd', 'avx512bw', 'avx512vl'] as const;
+
+/** What every CPU has. */
 export const FEATURES = {
   edx1: [
     'fpu',
@@ -66,13 +82,7 @@ export const FEATURES = {
   ecx81: ['lahf', 'abm', 'prefetchw'],
 } as const;
 
-/** x87, SSE and AVX state; the sizes of the standard XSAVE format. */
-export const XCR0 = 7;
-export const XSTATE_SIZE = 832;
-const YMM_OFFSET = 576;
-const YMM_SIZE = 256;
-
-const VENDOR: Record<Vendor, string> = { amd: 'AuthenticAMD', intel: 'GenuineIntel', any: 'GenuineIntel' };
+const VENDOR: Record<Cpu['vendor'], string> = { amd: 'AuthenticAMD', intel: 'GenuineIntel', any: 'GenuineIntel' };
 const BRAND = 'compat-gdbserver virtual CPU';
 
 function text(s: string, at: number): number {
@@ -82,22 +92,24 @@ function text(s: string, at: number): number {
 }
 
 /** Family 6, model 60; AMD family 15h. */
-const signature = (vendor: Vendor): number => (vendor === 'amd' ? 0x00600f20 : 0x000306c3);
+const signature = (vendor: Cpu['vendor']): number => (vendor === 'amd' ? 0x00600f20 : 0x000306c3);
 
 const NONE: Leaf = [0, 0, 0, 0];
 
-function xstate(subleaf: number): Leaf {
-  if (subleaf === 0) return [XCR0, XSTATE_SIZE, XSTATE_SIZE, 0];
-  if (subleaf === 2) return [YMM_SIZE, YMM_OFFSET, 0, 0];
-  return NONE;
+function xstate(xcr0: number, subleaf: number): Leaf {
+  if (subleaf === 0) return [xcr0, xstateSize(xcr0), xstateSize(xcr0), 0];
+  const component = COMPONENTS.find((c) => xcr0 & c.feature && c.feature === 2 ** subleaf);
+  return component ? [component.size, component.offset, 0, 0] : NONE;
 }
 
-function leaf7(subleaf: number): Leaf {
-  return subleaf === 0 ? [0, bits(FEATURES.ebx7, EBX7), 0, 0] : NONE;
+function leaf7(avx512: boolean, subleaf: number): Leaf {
+  if (subleaf !== 0) return NONE;
+  return [0, bits(FEATURES.ebx7, EBX7) | (avx512 ? bits(AVX512_FEATURES, EBX7) : 0), 0, 0];
 }
 
 /** The registers that CPUID leaves for EAX and ECX. */
-export function cpuid(vendor: Vendor, leaf: number, subleaf: number): Leaf {
+export function cpuid(cpu: Pick<Cpu, 'vendor' | 'avx512' | 'xcr0'>, leaf: number, subleaf: number): Leaf {
+  const { vendor } = cpu;
   const name = VENDOR[vendor];
   const edx1 = bits(FEATURES.edx1, EDX1);
   switch (leaf) {
@@ -107,9 +119,9 @@ export function cpuid(vendor: Vendor, leaf: number, subleaf: number): Leaf {
       // One processor, CLFLUSH line of 64 bytes.
       return [signature(vendor), 0x00010800, bits(FEATURES.ecx1, ECX1), edx1];
     case 7:
-      return leaf7(subleaf);
+      return leaf7(cpu.avx512, subleaf);
     case 0xd:
-      return xstate(subleaf);
+      return xstate(cpu.xcr0, subleaf);
     case 0x80000000:
       return [0x80000008, text(name, 0), text(name, 8), text(name, 4)];
     case 0x80000001: {

@@ -1,10 +1,10 @@
 /**
- * The memory images of the x87, SSE and AVX state: FXSAVE, XSAVE and FSAVE formats (Intel SDM vol. 1, 10.5, 13.4, 8.1.10).
+ * The memory images of the x87, SSE, AVX and AVX-512 state: FXSAVE, XSAVE and FSAVE formats (Intel SDM vol. 1, 10.5, 13.4, 8.1.10).
  * The functions work on a task's registers, whether it is on the CPU or not.
  */
 import { X87 } from './isa/x87-state.ts';
 import { unpack80, ZERO } from './softfloat/real.ts';
-import { State, vectorOffset } from './state.ts';
+import { opmaskOffset, State, vectorOffset } from './state.ts';
 
 /** A task's registers: `view` lies over the context's bytes as `state.ts` lays them out. */
 export interface FpuHolder {
@@ -14,13 +14,78 @@ export interface FpuHolder {
 export const XFEATURE_X87 = 1;
 export const XFEATURE_SSE = 2;
 export const XFEATURE_AVX = 4;
-/** XCR0: what XSAVE may be asked for. */
+/** XCR0 without AVX-512. */
 export const XCR0 = XFEATURE_X87 | XFEATURE_SSE | XFEATURE_AVX;
+/** Opmask, ZMM_Hi256 and Hi16_ZMM: they come together. */
+export const XFEATURE_AVX512 = 0xe0;
 export const FXSAVE_SIZE = 512;
-/** Offsets in the standard format. */
+/** Where the header is, and the components behind it begin. */
 export const XSAVE_HEADER = 512;
-export const XSAVE_AVX = 576;
-export const XSTATE_SIZE = 832;
+const EXTENDED = 576;
+
+/** A state component beyond x87 and SSE (CPUID leaf 0DH): registers that lie apart in a context, side by side in an image. */
+export interface Component {
+  /** Bit of XCR0. */
+  readonly feature: number;
+  readonly name: string;
+  /** In the standard format. */
+  readonly offset: number;
+  readonly size: number;
+  /** How many of the registers there are outside 64-bit mode. */
+  readonly compat: number;
+  readonly registers: number;
+  /** Where a register's part is in the context. */
+  readonly at: (register: number) => number;
+}
+
+export const COMPONENTS: readonly Component[] = [
+  {
+    feature: XFEATURE_AVX,
+    name: 'AVX',
+    offset: 576,
+    size: 256,
+    compat: 8,
+    registers: 16,
+    at: (n) => vectorOffset(n) + 16,
+  },
+  { feature: 0x20, name: 'AVX-512 opmask', offset: 1088, size: 64, compat: 8, registers: 8, at: opmaskOffset },
+  {
+    feature: 0x40,
+    name: 'AVX-512 ZMM_Hi256',
+    offset: 1152,
+    size: 512,
+    compat: 8,
+    registers: 16,
+    at: (n) => vectorOffset(n) + 32,
+  },
+  {
+    feature: 0x80,
+    name: 'AVX-512 Hi16_ZMM',
+    offset: 1664,
+    size: 1024,
+    compat: 0,
+    registers: 16,
+    at: (n) => vectorOffset(16 + n),
+  },
+];
+
+/** Bytes of an image in the standard format that has room for `features`. */
+export const xstateSize = (features: number): number =>
+  COMPONENTS.reduce((end, c) => (features & c.feature ? c.offset + c.size : end), EXTENDED);
+
+/** Offset of each component in the compacted format, when `features` are in XCOMP_BV; all sizes are multiples of 64. */
+export function compactedOffset(features: number, component: Component): number {
+  return COMPONENTS.filter((c) => c.feature < component.feature && features & c.feature).reduce(
+    (at, c) => at + c.size,
+    EXTENDED,
+  );
+}
+
+/** Bytes that one register has in a component, and how many registers count: 16 in 64-bit mode. */
+const strideOf = (c: Component): number => c.size / c.registers;
+export const componentBytes = (c: Component, registers: number): number =>
+  strideOf(c) * (registers === 16 ? c.registers : c.compat);
+
 export const MXCSR_DEFAULT = 0x1f80;
 /** Bits of MXCSR that may be set; loading another is #GP. */
 export const MXCSR_MASK = 0xffff;
@@ -44,11 +109,25 @@ function initX87(view: DataView): void {
   }
 }
 
-function clearVectors(view: DataView, from: number, lane: 0 | 1, to = 16): void {
-  for (let i = from; i < to; i++) {
-    const at = vectorOffset(i) + lane * 16;
-    view.setBigUint64(at, 0n, true);
-    view.setBigUint64(at + 8, 0n, true);
+const contextBytes = (view: DataView, at: number, size: number): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset + at, size);
+
+function clearSse(view: DataView, registers = 16): void {
+  for (let i = 0; i < registers; i++) {
+    contextBytes(view, vectorOffset(i), 16).fill(0);
+  }
+}
+
+/** The parts of a component in the context. */
+function eachPart(
+  view: DataView,
+  c: Component,
+  registers: number,
+  f: (part: Uint8Array, offset: number) => void,
+): void {
+  const stride = strideOf(c);
+  for (let at = 0; at < componentBytes(c, registers); at += stride) {
+    f(contextBytes(view, c.at(at / stride), stride), at);
   }
 }
 
@@ -57,8 +136,10 @@ export function initFpu(regs: FpuHolder): void {
   const { view } = regs;
   initX87(view);
   view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
-  clearVectors(view, 0, 0);
-  clearVectors(view, 0, 1);
+  clearSse(view);
+  for (const c of COMPONENTS) {
+    eachPart(view, c, 16, (part) => part.fill(0));
+  }
 }
 
 /** The 16-bit tag word from the abridged one: 0 valid, 1 zero, 2 special, 3 empty; by physical register. */
@@ -181,17 +262,28 @@ export function componentsInUse(regs: FpuHolder): number {
     fpu.fdp !== 0n ||
     !isZero(view, State.st, 128);
   let sse = false;
-  let avx = false;
   for (let i = 0; i < 16; i++) {
     sse ||= !isZero(view, vectorOffset(i), 16);
-    avx ||= !isZero(view, vectorOffset(i) + 16, 16);
   }
-  return (x87 ? XFEATURE_X87 : 0) | (sse ? XFEATURE_SSE : 0) | (avx ? XFEATURE_AVX : 0);
+  let inUse = (x87 ? XFEATURE_X87 : 0) | (sse ? XFEATURE_SSE : 0);
+  for (const c of COMPONENTS) {
+    const stride = strideOf(c);
+    for (let n = 0; n < c.registers; n++) {
+      if (!isZero(view, c.at(n), stride)) {
+        inUse |= c.feature;
+        break;
+      }
+    }
+  }
+  return inUse;
 }
 
-/** XSAVE in the standard format; components outside `mask` are left zero. XSTATE_BV tells the components in use. */
+/**
+ * XSAVE in the standard format, of a size that has room for x87, SSE, AVX and `mask`; components outside `mask` are left
+ * zero. XSTATE_BV tells the components in use.
+ */
 export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registers = 16): Uint8Array {
-  const image = new Uint8Array(XSTATE_SIZE);
+  const image = new Uint8Array(xstateSize(mask | XCR0));
   const out = viewOf(image);
   const legacy = fxsave(regs, wide, registers);
   if (mask & XFEATURE_X87) {
@@ -204,47 +296,62 @@ export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registe
   if (mask & XFEATURE_SSE) {
     image.set(legacy.subarray(160, 416), 160);
   }
-  if (mask & XFEATURE_AVX) {
-    for (let i = 0; i < registers; i++) {
-      copy16(out, XSAVE_AVX + 16 * i, regs.view, vectorOffset(i) + 16);
+  for (const c of COMPONENTS) {
+    if (mask & c.feature) {
+      eachPart(regs.view, c, registers, (part, offset) => image.set(part, c.offset + offset));
     }
   }
-  out.setUint32(XSAVE_HEADER, mask & XCR0 & componentsInUse(regs), true);
+  out.setUint32(XSAVE_HEADER, mask & componentsInUse(regs), true);
   return image;
 }
 
-/** Whether a header may be restored from; where the AVX component lies in it. */
-function checkHeader(from: DataView): { components: number; compact: boolean; avx: number } | undefined {
+/** What a header says, if it may be restored from; `features`: XCOMP_BV in the compacted format. */
+export function readHeader(
+  from: DataView,
+  xcr0: number,
+): { components: number; features: number | undefined } | undefined {
   const bv = from.getBigUint64(XSAVE_HEADER, true);
   const comp = from.getBigUint64(XSAVE_HEADER + 8, true);
-  if (bv & ~BigInt(XCR0) || !isZero(from, XSAVE_HEADER + 16, 8)) {
+  if (bv & ~BigInt(xcr0) || !isZero(from, XSAVE_HEADER + 16, 8)) {
     return undefined;
   }
   if (comp === 0n) {
-    return { components: Number(bv), compact: false, avx: XSAVE_AVX };
+    return { components: Number(bv), features: undefined };
   }
   const features = comp & ((1n << 63n) - 1n);
-  if (!(comp >> 63n) || features & ~BigInt(XCR0) || bv & ~features || !isZero(from, XSAVE_HEADER + 24, 40)) {
+  if (!(comp >> 63n) || features & ~BigInt(xcr0) || bv & ~features || !isZero(from, XSAVE_HEADER + 24, 40)) {
     return undefined;
   }
-  return { components: Number(bv), compact: true, avx: XSAVE_AVX };
+  return { components: Number(bv), features: Number(features) };
 }
 
 /**
  * XRSTOR, standard or compacted format: components of `mask` that XSTATE_BV lacks get their initial configuration.
- * @param image at least the header; 832 bytes when it holds AVX
+ * @param image at least the header, and the components that it has and `mask` asks for
+ * @param xcr0 what the machine has
  * @returns false, with nothing changed, where the CPU raises #GP
  */
-export function xrstor(regs: FpuHolder, image: Uint8Array, mask: number = XCR0, wide = true, registers = 16): boolean {
+export function xrstor(
+  regs: FpuHolder,
+  image: Uint8Array,
+  mask: number = XCR0,
+  wide = true,
+  registers = 16,
+  xcr0: number = XCR0 | mask,
+): boolean {
   const from = viewOf(image);
   const { view } = regs;
-  const header = checkHeader(from);
-  if (!header || ((header.components & mask & XFEATURE_AVX) !== 0 && image.length < XSTATE_SIZE)) {
+  const header = readHeader(from, xcr0);
+  if (!header) {
     return false;
   }
-  const { components, compact } = header;
+  const { components, features } = header;
+  const offsetOf = (c: Component): number => (features === undefined ? c.offset : compactedOffset(features, c));
+  if (COMPONENTS.some((c) => components & mask & c.feature && image.length < offsetOf(c) + c.size)) {
+    return false;
+  }
   // The standard format loads MXCSR with SSE or AVX, present or not; the compacted one treats it as part of SSE.
-  const loadsMxcsr = compact ? components & mask & XFEATURE_SSE : mask & (XFEATURE_SSE | XFEATURE_AVX);
+  const loadsMxcsr = features !== undefined ? components & mask & XFEATURE_SSE : mask & (XFEATURE_SSE | XFEATURE_AVX);
   const mxcsr = from.getUint32(24, true);
   if (loadsMxcsr && mxcsr & ~MXCSR_MASK) {
     return false;
@@ -261,36 +368,30 @@ export function xrstor(regs: FpuHolder, image: Uint8Array, mask: number = XCR0, 
   } else if (mask & XFEATURE_SSE) {
     view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
   }
-  restoreVectors(view, from, components, mask, registers, header.avx);
-  return true;
-}
-
-function restoreVectors(
-  view: DataView,
-  from: DataView,
-  components: number,
-  mask: number,
-  registers: number,
-  avx: number,
-): void {
   if (mask & XFEATURE_SSE) {
     if (components & XFEATURE_SSE) {
       for (let i = 0; i < registers; i++) {
         copy16(view, vectorOffset(i), from, 160 + 16 * i);
       }
     } else {
-      clearVectors(view, 0, 0, registers);
+      clearSse(view, registers);
     }
   }
-  if (mask & XFEATURE_AVX) {
-    if (components & XFEATURE_AVX) {
-      for (let i = 0; i < registers; i++) {
-        copy16(view, vectorOffset(i) + 16, from, avx + 16 * i);
+  for (const c of COMPONENTS) {
+    if (!(mask & c.feature)) {
+      continue;
+    }
+    const at = offsetOf(c);
+    const present = (components & c.feature) !== 0;
+    eachPart(view, c, registers, (part, offset) => {
+      if (present) {
+        part.set(image.subarray(at + offset, at + offset + part.length));
+      } else {
+        part.fill(0);
       }
-    } else {
-      clearVectors(view, 0, 1, registers);
-    }
+    });
   }
+  return true;
 }
 
 /** FNSTENV's 28-byte (32-bit) or 14-byte (16-bit) protected-mode environment. */

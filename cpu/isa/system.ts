@@ -33,7 +33,7 @@ const sysenter = helper((h) => {
 });
 
 const cpuidHelper = helper((h) => {
-  const leaf = cpuid(h.cpu.vendor, Number(h.register(0) & 0xffffffffn), Number(h.register(1) & 0xffffffffn));
+  const leaf = cpuid(h.cpu, Number(h.register(0) & 0xffffffffn), Number(h.register(1) & 0xffffffffn));
   leaf.forEach((v, n) => {
     h.setRegister([0, 3, 1, 2][n]!, 32, BigInt(v >>> 0));
   });

@@ -3,21 +3,23 @@ import { Vector } from '../exit.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, i32 } from '../ir/expr.ts';
 import {
+  COMPONENTS,
+  compactedOffset,
+  componentBytes,
   componentsInUse,
   FXSAVE_SIZE,
   fxrstor,
   fxsave,
   MXCSR_DEFAULT,
   MXCSR_MASK,
-  XCR0,
+  readHeader,
   XFEATURE_AVX,
   XFEATURE_SSE,
   XFEATURE_X87,
-  XSAVE_AVX,
   XSAVE_HEADER,
-  XSTATE_SIZE,
   xrstor,
   xsave,
+  xstateSize,
 } from '../xsave.ts';
 import { helper, type Lower, op, type Row } from './row.ts';
 
@@ -45,15 +47,16 @@ const fxrstorRow = helper((h) => {
 });
 
 /** EDX:EAX as far as XCR0 goes. */
-const requested = (h: HelperContext): number => Number(h.register(0) & 0xffffffffn) & XCR0;
+const requested = (h: HelperContext): number => Number(h.register(0) & 0xffffffffn) & h.cpu.xcr0;
 
-/** Stores the parts of `image` that belong to `components`. */
+/** Stores the parts of `image` that belong to `components`; `compact`: XCOMP_BV, for the compacted format. */
 function storeComponents(
   h: HelperContext,
   address: bigint,
   image: Uint8Array,
   components: number,
   mxcsr: boolean,
+  compact?: number,
 ): void {
   const store = (from: number, to: number): void => h.storeBytes(address + BigInt(from), image.subarray(from, to));
   const n = registersOf(h);
@@ -67,8 +70,11 @@ function storeComponents(
   if (components & XFEATURE_SSE) {
     store(160, 160 + 16 * n);
   }
-  if (components & XFEATURE_AVX) {
-    store(XSAVE_AVX, XSAVE_AVX + 16 * n);
+  for (const c of COMPONENTS) {
+    if (components & c.feature) {
+      const to = compact === undefined ? c.offset : compactedOffset(compact, c);
+      h.storeBytes(address + BigInt(to), image.subarray(c.offset, c.offset + componentBytes(c, n)));
+    }
   }
 }
 
@@ -93,7 +99,7 @@ const xsavec = helper((h) => {
   const mxcsr = h.get('mxcsr') !== MXCSR_DEFAULT ? XFEATURE_SSE : 0;
   const components = mask & (componentsInUse(h) | mxcsr);
   const image = xsave(h, mask, isWide(h), registersOf(h));
-  storeComponents(h, address, image, components, (components & XFEATURE_SSE) !== 0);
+  storeComponents(h, address, image, components, (components & XFEATURE_SSE) !== 0, mask);
   h.store(64, address + BigInt(XSAVE_HEADER), BigInt(components));
   h.store(64, address + BigInt(XSAVE_HEADER + 8), BigInt(mask) | (1n << 63n));
 });
@@ -101,12 +107,21 @@ const xsavec = helper((h) => {
 const xrstorRow = helper((h) => {
   const address = aligned(h, 64n);
   const mask = requested(h);
-  const image = new Uint8Array(XSTATE_SIZE);
+  const { xcr0 } = h.cpu;
+  const image = new Uint8Array(xstateSize(xcr0));
   image.set(h.loadBytes(address, XSAVE_HEADER + 64));
-  if (image[XSAVE_HEADER]! & mask & XFEATURE_AVX) {
-    image.set(h.loadBytes(address + BigInt(XSAVE_AVX), XSTATE_SIZE - XSAVE_AVX), XSAVE_AVX);
+  const header = readHeader(new DataView(image.buffer), xcr0);
+  if (!header) {
+    return h.raise(Vector.GP);
   }
-  if (!xrstor(h, image, mask, isWide(h), registersOf(h))) {
+  const { components, features } = header;
+  for (const c of COMPONENTS) {
+    if (components & mask & c.feature) {
+      const at = features === undefined ? c.offset : compactedOffset(features, c);
+      image.set(h.loadBytes(address + BigInt(at), componentBytes(c, registersOf(h))), at);
+    }
+  }
+  if (!xrstor(h, image, mask, isWide(h), registersOf(h), xcr0)) {
     h.raise(Vector.GP);
   }
 });
@@ -117,7 +132,7 @@ const xgetbv = helper((h) => {
   if (index > 1) {
     h.raise(Vector.GP);
   }
-  h.setRegister(0, 32, BigInt(index ? componentsInUse(h) & XCR0 : XCR0));
+  h.setRegister(0, 32, BigInt(index ? componentsInUse(h) & h.cpu.xcr0 : h.cpu.xcr0));
   h.setRegister(2, 32, 0n);
 });
 

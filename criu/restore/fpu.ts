@@ -1,19 +1,18 @@
+import { COMPONENTS, XFEATURE_AVX512, xstateSize } from '../../cpu/xsave.ts';
 import type { CoreEntry } from '../image-dir.ts';
+import { user_x86_regs_mode } from '../proto/core.ts';
 
-type FpregsEntry = NonNullable<CoreEntry['thread_info']>['fpregs'];
+type ThreadInfo = NonNullable<CoreEntry['thread_info']>;
+type FpregsEntry = ThreadInfo['fpregs'];
 type XsaveEntry = NonNullable<FpregsEntry['xsave']>;
 
-/** Size of the standard XSAVE image with x87, SSE and AVX: Intel SDM vol. 1, 13.4. */
-export const XSAVE_SIZE = 832;
 const XSTATE_BV = 512;
 const YMM = 576;
 const FP_SSE = 3n;
-/** XCR0 of the machine. */
-export const MACHINE_XFEATURES = 7n;
 const PKRU_BIT = 9n;
 
-/** Components that the machine lacks, by their bit in xstate_bv, and their data in the image. */
-const FOREIGN: readonly (readonly [
+/** Components by their bit in xstate_bv, and their data in the image. */
+const EXTENDED: readonly (readonly [
   bit: bigint,
   name: string,
   data: (xsave: XsaveEntry) => readonly (number | bigint)[],
@@ -28,12 +27,25 @@ const FOREIGN: readonly (readonly [
 ];
 
 /**
- * The XSAVE image of a thread, for the machine's x87, SSE and AVX. A string says what state the image has that the machine
+ * Does the thread want a machine with AVX-512? Its state may be live; and in a 64-bit program whose processor had it, the C
+ * library may have chosen functions that use it, state or no state.
+ */
+export function wantsAvx512({ fpregs, gpregs }: ThreadInfo): boolean {
+  const { xsave } = fpregs;
+  if (xsave === undefined) {
+    return false;
+  }
+  const compat = gpregs.mode === user_x86_regs_mode.values.COMPAT;
+  return (xsave.xstate_bv & BigInt(XFEATURE_AVX512)) !== 0n || (!compat && xsave.opmask_reg.length > 0);
+}
+
+/**
+ * The XSAVE image of a thread, for the components of `xcr0`, the machine's. A string says what state the image has that the machine
  * cannot hold. A component in its initial state (all zero) is no such state. Nor is a PKRU that leaves key 0 alone: images keep
  * no protection keys of mappings, so all restored memory has key 0.
  */
-export function xsaveImage(fpregs: FpregsEntry): Uint8Array | string {
-  const bytes = new Uint8Array(XSAVE_SIZE);
+export function xsaveImage(fpregs: FpregsEntry, xcr0: number): Uint8Array | string {
+  const bytes = new Uint8Array(xstateSize(xcr0));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, fpregs.cwd, true);
   view.setUint16(2, fpregs.swd, true);
@@ -54,15 +66,22 @@ export function xsaveImage(fpregs: FpregsEntry): Uint8Array | string {
     view.setBigUint64(XSTATE_BV, FP_SSE, true);
     return bytes;
   }
-  for (const [bit, name, data] of FOREIGN) {
+  for (const [bit, name, data] of EXTENDED) {
     const words = data(xsave);
+    const component = COMPONENTS.find(({ feature }) => BigInt(feature) === 1n << bit && (xcr0 & feature) !== 0);
+    if (component !== undefined) {
+      words.forEach((word, index) => {
+        view.setBigUint64(component.offset + 8 * index, BigInt(word), true);
+      });
+      continue;
+    }
     const harmless =
       bit === PKRU_BIT ? words.every((word) => (Number(word) & 3) === 0) : words.every((word) => Number(word) === 0);
     if (((xsave.xstate_bv >> bit) & 1n) === 1n && !harmless) {
       return `${name} state`;
     }
   }
-  view.setBigUint64(XSTATE_BV, xsave.xstate_bv & MACHINE_XFEATURES, true);
+  view.setBigUint64(XSTATE_BV, xsave.xstate_bv & BigInt(xcr0), true);
   xsave.ymmh_space.forEach((word, index) => {
     view.setUint32(YMM + 4 * index, word, true);
   });

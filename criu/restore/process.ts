@@ -118,7 +118,7 @@ function readProcess({ dir, entry, core, files, kernel, options }: Preparation):
   }
   const threads = entry.threads.map((tid, index) => {
     const own = index === 0 ? core : dir.core(tid);
-    return { tid, core: own, state: readThread(dir, tid, own, index === 0) };
+    return { tid, core: own, state: readThread(dir, tid, own, index === 0, kernel.cpu.xcr0) };
   });
   const compat = isCompat(core);
   const other = threads.find((thread) => isCompat(thread.core) !== compat);
@@ -151,7 +151,7 @@ function readProcess({ dir, entry, core, files, kernel, options }: Preparation):
 const isCompat = (core: CoreEntry): boolean =>
   (core.thread_info?.gpregs.mode ?? user_x86_regs_mode.values.NATIVE) === user_x86_regs_mode.values.COMPAT;
 
-function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean): ThreadState {
+function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean, xcr0: number): ThreadState {
   const fail = (message: string): never => dir.fail(`core-${tid}.img`, message);
   const info = core.thread_info ?? fail('no registers (thread_info)');
   const thread = core.thread_core ?? fail('no thread_core');
@@ -162,13 +162,14 @@ function readThread(dir: ImageDir, tid: number, core: CoreEntry, leader: boolean
     fail('seccomp, which this machine has not');
   }
   checkCore(core, fail);
-  const xsave = xsaveImage(info.fpregs);
+  const xsave = xsaveImage(info.fpregs, xcr0);
   if (typeof xsave === 'string') {
     return fail(`${xsave}, which this machine has not`);
   }
   return {
     gpregs: info.gpregs,
     xsave,
+    xcr0,
     mask: thread.blk_sigset ?? core.tc?.blk_sigset ?? 0n,
     sas: {
       sp: thread.sas?.ss_sp ?? 0n,
@@ -189,6 +190,9 @@ function checkCore(core: CoreEntry, fail: (message: string) => never): void {
   length('st_space', info?.fpregs.st_space, 32);
   length('xmm_space', info?.fpregs.xmm_space, 64);
   length('ymmh_space', info?.fpregs.xsave?.ymmh_space, 0, 64);
+  length('opmask_reg', info?.fpregs.xsave?.opmask_reg, 0, 8);
+  length('zmm_upper', info?.fpregs.xsave?.zmm_upper, 0, 64);
+  length('hi16_zmm', info?.fpregs.xsave?.hi16_zmm, 0, 128);
   length('sigactions', tc?.sigactions, 62);
   length('rlimits', tc?.rlimits?.rlimits, 0, 16);
   for (const { siginfo } of [...(tc?.signals_s?.signals ?? []), ...(thread?.signals_p?.signals ?? [])]) {

@@ -19,7 +19,7 @@ import {
 } from '../../linux/abi/sigcontext.ts';
 import { compat_stack_t, stack_t } from '../../linux/abi/signal.ts';
 import type { CoreEntry } from '../image-dir.ts';
-import { fullTagWord, MACHINE_XFEATURES, XSAVE_SIZE } from './fpu.ts';
+import { fullTagWord } from './fpu.ts';
 
 /** Room for one thread: the tail of the restorer uses the bytes before the frame as its stack. */
 export const SIGFRAME_ROOM = 4096;
@@ -29,7 +29,9 @@ type ThreadInfo = NonNullable<CoreEntry['thread_info']>;
 
 export interface ThreadState {
   readonly gpregs: ThreadInfo['gpregs'];
+  /** In the standard format, with room for the components `xcr0`. */
   readonly xsave: Uint8Array;
+  readonly xcr0: number;
   readonly mask: bigint;
   readonly sas: { readonly sp: bigint; readonly size: bigint; readonly flags: number };
 }
@@ -43,10 +45,11 @@ export function buildSigframe(state: ThreadState, compat: boolean, page: number)
   const fxsave = Math.ceil((STACK_ROOM + size + FSAVE_HEADER_SIZE) / 64) * 64;
   const fpstate = page + (compat ? fxsave - FSAVE_HEADER_SIZE : fxsave);
   bytes.set(state.xsave, fxsave);
-  const extended_size = XSAVE_SIZE + 4 + (compat ? FSAVE_HEADER_SIZE : 0);
-  const software = { magic1: FP_XSTATE_MAGIC1, extended_size, xfeatures: MACHINE_XFEATURES, xstate_size: XSAVE_SIZE };
+  const xstate_size = state.xsave.length;
+  const extended_size = xstate_size + 4 + (compat ? FSAVE_HEADER_SIZE : 0);
+  const software = { magic1: FP_XSTATE_MAGIC1, extended_size, xfeatures: BigInt(state.xcr0), xstate_size };
   fpx_sw_bytes.writeTo(bytes, software, fxsave + FPX_SW_OFFSET);
-  new DataView(bytes.buffer).setUint32(fxsave + XSAVE_SIZE, FP_XSTATE_MAGIC2, true);
+  new DataView(bytes.buffer).setUint32(fxsave + xstate_size, FP_XSTATE_MAGIC2, true);
   if (compat) {
     bytes.set(fsaveHeader(state.xsave), fxsave - FSAVE_HEADER_SIZE);
     writeCompat(bytes, STACK_ROOM, state, fpstate);

@@ -16,7 +16,7 @@ export interface ElfAddresses {
 }
 
 /** ELF_HWCAP, arch/x86/include/asm/elf.h: boot_cpu_data.x86_capability[0], which is CPUID leaf 1, EDX. */
-const hwcap = (task: Task): number => cpuid(task.kernel.cpu.vendor, 1, 0)[3] >>> 0;
+const hwcap = (task: Task): number => cpuid(task.kernel.cpu, 1, 0)[3] >>> 0;
 
 /** create_elf_tables(), fs/binfmt_elf.c: argc, argv, envp and the auxiliary vector. @returns the stack pointer */
 export function create_elf_tables(bprm: BinPrm, args: ArgPages, elf: ElfAddresses): number {

@@ -1,18 +1,8 @@
 /** The register sets of the FPU: arch/x86/kernel/fpu/regset.c. */
-import {
-  FXSAVE_SIZE,
-  frstor,
-  fsave,
-  fxrstor,
-  fxsave,
-  MXCSR_MASK,
-  XSTATE_SIZE,
-  xrstor,
-  xsave,
-} from '../../cpu/xsave.ts';
+import { FXSAVE_SIZE, frstor, fsave, fxrstor, fxsave, MXCSR_MASK, xrstor, xsave } from '../../cpu/xsave.ts';
 import { EINVAL } from '../abi/errno.ts';
 import { FPX_SW_OFFSET } from '../abi/sigcontext.ts';
-import { XFEATURES } from '../signal/fpstate.ts';
+import { xfeatures } from '../signal/fpstate.ts';
 import type { Task } from '../task/task.ts';
 import type { UserRegset } from './regset.ts';
 
@@ -55,8 +45,9 @@ export const fpregs: Copies = {
 
 /** The standard format, with the kernel's mask of features in the software bytes. */
 function xstateregs_get(task: Task): Uint8Array {
-  const image = xsave(task.regs, Number(XFEATURES)).slice();
-  new DataView(image.buffer).setBigUint64(FPX_SW_OFFSET, XFEATURES, true);
+  const features = xfeatures(task);
+  const image = xsave(task.regs, features);
+  new DataView(image.buffer).setBigUint64(FPX_SW_OFFSET, BigInt(features), true);
   return image;
 }
 
@@ -64,11 +55,12 @@ function xstateregs_get(task: Task): Uint8Array {
 export const xstateregs: Copies = {
   get: xstateregs_get,
   set: (task, bytes) => {
-    const image = overlay(xsave(task.regs, Number(XFEATURES)).subarray(0, XSTATE_SIZE), bytes);
+    const features = xfeatures(task);
+    const image = overlay(xsave(task.regs, features), bytes);
     maskMxcsr(image);
     const view = new DataView(image.buffer);
-    view.setBigUint64(XSTATE_HEADER, view.getBigUint64(XSTATE_HEADER, true) & XFEATURES, true);
+    view.setBigUint64(XSTATE_HEADER, view.getBigUint64(XSTATE_HEADER, true) & BigInt(features), true);
     image.fill(0, XSTATE_HEADER + 8, XSTATE_HEADER + 64);
-    return xrstor(task.regs, image, Number(XFEATURES)) ? 0 : -EINVAL;
+    return xrstor(task.regs, image, features) ? 0 : -EINVAL;
   },
 };

@@ -1,5 +1,5 @@
 /** Which register sets a task has: x86_64_regsets and x86_32_regsets of arch/x86/kernel/ptrace.c. x32 has no view of its own. */
-import { XSTATE_SIZE } from '../../cpu/xsave.ts';
+import { XCR0, xstateSize } from '../../cpu/xsave.ts';
 import { EM_386, EM_X86_64 } from '../abi/elf.ts';
 import { ENXIO } from '../abi/errno.ts';
 import { user_desc } from '../abi/process.ts';
@@ -34,7 +34,7 @@ const ioperm: Omit<UserRegset, 'elementSize'> = {
 const xstate: UserRegset = {
   name: 'xstate',
   noteType: NT_X86_XSTATE,
-  size: XSTATE_SIZE,
+  size: xstateSize(XCR0),
   elementSize: 8,
   ...xstateregs,
 };
@@ -87,7 +87,15 @@ export const user_x86_32_view: UserRegsetView = {
   ],
 };
 
+/** update_regset_xstate_info(): the size of NT_X86_XSTATE is the machine's. */
+function update_regset_xstate_info(view: UserRegsetView, xcr0: number): UserRegsetView {
+  const size = xstateSize(xcr0);
+  if (size === xstate.size) return view;
+  return { ...view, regsets: view.regsets.map((r) => (r === xstate ? { ...r, size } : r)) };
+}
+
 /** task_user_regset_view(): patch 0005 changes what it looks at. */
 export function task_user_regset_view(task: Task): UserRegsetView {
-  return task.kernel.ops.task_user_regset_view(task) === 'i386' ? user_x86_32_view : user_x86_64_view;
+  const view = task.kernel.ops.task_user_regset_view(task) === 'i386' ? user_x86_32_view : user_x86_64_view;
+  return update_regset_xstate_info(view, task.kernel.cpu.xcr0);
 }

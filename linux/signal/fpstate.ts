@@ -1,5 +1,5 @@
 /** FPU state in signal frames: arch/x86/kernel/fpu/signal.c. */
-import { frstor, fsave, initFpu, XSTATE_SIZE, xrstor, xsave } from '../../cpu/xsave.ts';
+import { frstor, fsave, initFpu, xrstor, xsave, xstateSize } from '../../cpu/xsave.ts';
 import { EFAULT } from '../abi/errno.ts';
 import {
   FP_XSTATE_MAGIC1,
@@ -11,11 +11,12 @@ import {
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 
-/** x87, SSE and AVX: XCR0 of the machine. */
-export const XFEATURES = 7n;
+/** `xfeatures_mask`: XCR0 of the machine. */
+export const xfeatures = (task: Task): number => task.kernel.cpu.xcr0;
 const FXSAVE_SIZE = 512;
 const XSAVE_HEADER_SIZE = 64;
-const SIGFRAME_SIZE = XSTATE_SIZE + 4;
+/** The image and the second magic. */
+const sigframeSize = (task: Task): number => xstateSize(xfeatures(task)) + 4;
 
 export interface MathFrame {
   /** The lowest address used, the `fpstate` of the sigcontext. */
@@ -25,8 +26,8 @@ export interface MathFrame {
 }
 
 /** fpu__alloc_mathframe(). */
-export function fpu__alloc_mathframe(sp: number, ia32: boolean): MathFrame {
-  const below = sp - SIGFRAME_SIZE;
+export function fpu__alloc_mathframe(task: Task, sp: number, ia32: boolean): MathFrame {
+  const below = sp - sigframeSize(task);
   const fx = below - (((below % 64) + 64) % 64);
   return { sp: ia32 ? fx - FSAVE_HEADER_SIZE : fx, fx };
 }
@@ -34,20 +35,22 @@ export function fpu__alloc_mathframe(sp: number, ia32: boolean): MathFrame {
 /** copy_fpstate_to_sigframe(): the whole XSAVE image with its software bytes, and before it the i387 header for ia32. */
 export function copy_fpstate_to_sigframe(task: Task, frame: MathFrame, ia32: boolean): number {
   const { regs } = task;
-  const image = new Uint8Array(SIGFRAME_SIZE);
-  image.set(xsave(regs, Number(XFEATURES)));
+  const features = xfeatures(task);
+  const size = xstateSize(features);
+  const image = new Uint8Array(size + 4);
+  image.set(xsave(regs, features));
   const view = new DataView(image.buffer);
   fpx_sw_bytes.writeTo(
     image,
     {
       magic1: FP_XSTATE_MAGIC1,
-      extended_size: SIGFRAME_SIZE + (ia32 ? FSAVE_HEADER_SIZE : 0),
-      xfeatures: XFEATURES,
-      xstate_size: XSTATE_SIZE,
+      extended_size: size + 4 + (ia32 ? FSAVE_HEADER_SIZE : 0),
+      xfeatures: BigInt(features),
+      xstate_size: size,
     },
     FPX_SW_OFFSET,
   );
-  view.setUint32(XSTATE_SIZE, FP_XSTATE_MAGIC2, true);
+  view.setUint32(size, FP_XSTATE_MAGIC2, true);
   // save_xstate_epilog(): the legacy parts count as present, so that a handler may change them.
   view.setBigUint64(FXSAVE_SIZE, view.getBigUint64(FXSAVE_SIZE, true) | 3n, true);
   if (ia32) {
@@ -73,7 +76,7 @@ export function fpu__restore_sig(task: Task, at: number, ia32: boolean): number 
   const legacy = copy_from_user(mm, fx, FXSAVE_SIZE);
   if (typeof legacy === 'number') return failed(task);
   const extended = check_for_xstate(task, fx, legacy);
-  const image = new Uint8Array(XSTATE_SIZE);
+  const image = new Uint8Array(xstateSize(xfeatures(task)));
   let mask = 3;
   if (extended) {
     image.set(extended.image);
@@ -94,7 +97,7 @@ export function fpu__restore_sig(task: Task, at: number, ia32: boolean): number 
 /** What the image does not hold goes to its initial state. */
 function restoreImage(task: Task, image: Uint8Array, mask: number): boolean {
   initFpu(task.regs);
-  return xrstor(task.regs, image, mask);
+  return xrstor(task.regs, image, mask, true, 16, xfeatures(task));
 }
 
 /** fpu__clear() and -EFAULT. */
@@ -107,13 +110,14 @@ function failed(task: Task): number {
 function check_for_xstate(task: Task, fx: number, legacy: Uint8Array): { image: Uint8Array; mask: number } | undefined {
   const sw = fpx_sw_bytes.read(legacy, FPX_SW_OFFSET);
   if (sw.magic1 !== FP_XSTATE_MAGIC1) return undefined;
-  if (sw.xstate_size < FXSAVE_SIZE + XSAVE_HEADER_SIZE || sw.xstate_size > XSTATE_SIZE) return undefined;
+  if (sw.xstate_size < FXSAVE_SIZE + XSAVE_HEADER_SIZE || sw.xstate_size > xstateSize(xfeatures(task)))
+    return undefined;
   if (sw.xstate_size > sw.extended_size) return undefined;
   const image = copy_from_user(task.mm, fx, sw.xstate_size);
   const magic2 = copy_from_user(task.mm, fx + sw.xstate_size, 4);
   if (typeof image === 'number' || typeof magic2 === 'number') return undefined;
   if (new DataView(magic2.buffer, magic2.byteOffset).getUint32(0, true) !== FP_XSTATE_MAGIC2) return undefined;
-  return { image, mask: Number(sw.xfeatures & XFEATURES) };
+  return { image, mask: Number(sw.xfeatures & BigInt(xfeatures(task))) };
 }
 
 /** sanitize_restored_xstate(): nothing of the ia32 image can make XRSTOR fault. */

@@ -65,7 +65,7 @@ export function get_sigframe(task: Task, ka: KSigaction, size: number, ia32: boo
     sp = ka.restorer;
   }
   if (sp >= ADDRESS_LIMIT) return undefined;
-  const math = fpu__alloc_mathframe(Number(sp), ia32);
+  const math = fpu__alloc_mathframe(task, Number(sp), ia32);
   const frame = align_sigframe(math.sp - size, ia32);
   if (frame < 0) return undefined;
   if (onSigStack && !on_sig_stack(task, BigInt(frame))) return undefined;

@@ -22,11 +22,32 @@ export interface MachineOptions {
   readonly kernel: string;
   readonly patches: string;
   readonly vdso: string;
-  readonly cpu: CpuVendor;
+  readonly cpu: CpuChoice;
   readonly strace?: boolean;
   readonly once?: boolean;
   readonly logLevel: string;
   readonly seed: bigint;
+}
+
+/** `--cpu`: whose processor, and what is added to it or taken away. */
+export interface CpuChoice {
+  readonly vendor: CpuVendor;
+  /** Undefined: as the image wants it, else no. */
+  readonly avx512: boolean | undefined;
+}
+
+const VENDORS: readonly CpuVendor[] = ['amd', 'intel', 'any'];
+
+function cpuChoice(text: string): CpuChoice {
+  const [name, ...features] = text.split(',');
+  const vendor = VENDORS.find((v) => v === name);
+  if (vendor === undefined) throw new InvalidArgumentError(`Allowed names are ${VENDORS.join(', ')}.`);
+  let avx512: boolean | undefined;
+  for (const feature of features) {
+    if (!/^[+-]avx512$/.test(feature)) throw new InvalidArgumentError('expected NAME[,+avx512|,-avx512].');
+    avx512 = feature[0] === '+';
+  }
+  return { vendor, avx512 };
 }
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -69,9 +90,12 @@ export function withMachineOptions(command: Command): Command {
     .option('--patches <list>', "which of the kernel's patches are on: all, none, or e.g. 0001,0003", 'all')
     .option('--vdso <name>', 'ours, an ELF file, or image: the one found in the image', 'ours')
     .addOption(
-      new Option('--cpu <name>', 'which fast 32-bit system call instructions exist')
-        .choices(['amd', 'intel', 'any'])
-        .default('any'),
+      new Option(
+        '--cpu <name>',
+        'amd, intel or any: which fast 32-bit system call instructions exist; NAME,+avx512 adds AVX-512 F, CD, BW, DQ and VL',
+      )
+        .argParser(cpuChoice)
+        .default(cpuChoice('any'), 'any'),
     )
     .option('--strace', "print the guest's system calls to stderr")
     .option('--once', 'end when gdb detaches')
@@ -131,7 +155,7 @@ function chooseVdso(name: string, vendor: CpuVendor): VdsoConfig {
 export function bootMachine(
   options: MachineOptions,
   log: Logger,
-  init: { vdso?: VdsoConfig; epoch?: 'newest' } = {},
+  init: { vdso?: VdsoConfig; epoch?: 'newest'; avx512?: boolean } = {},
 ): Kernel {
   let ops: ReturnType<typeof bootOps>;
   try {
@@ -140,10 +164,10 @@ export function bootMachine(
     if (error instanceof PatchError) throw new Failure(2, error.message);
     throw error;
   }
-  const vdso = init.vdso ?? chooseVdso(options.vdso, options.cpu);
+  const vdso = init.vdso ?? chooseVdso(options.vdso, options.cpu.vendor);
   const root = directory(options.root, '--root');
   const upper = upperDirectory(options.upper);
-  const cpu = new Cpu({ vendor: options.cpu });
+  const cpu = new Cpu({ vendor: options.cpu.vendor, avx512: options.cpu.avx512 ?? init.avx512 ?? false });
   const stdio = options.listen.kind === 'stdio' && options.run !== true;
   const io = hostIo(stdio ? new Map([[1, 2]]) : undefined);
   const vfs = new Vfs({ cpu, root, upper, io, seed: options.seed });

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { imageWantsAvx512 } from '../../criu/avx512-of-image.ts';
 import { ImageDir } from '../../criu/image-dir.ts';
 import { loadBlob } from '../../criu/restore/blob.ts';
 import { restore } from '../../criu/restore/restore.ts';
@@ -27,7 +28,7 @@ function programs(path: string): ReadonlyMap<number, string> {
 function vdsoFor(path: string, options: MachineOptions): VdsoConfig | undefined {
   if (options.vdso !== 'image') return undefined;
   const { vdso64, vdso32, vvarPages } = vdsoOfImage(path);
-  return vdsoFromImage(vdso64, vdso32, vvarPages, options.cpu);
+  return vdsoFromImage(vdso64, vdso32, vvarPages, options.cpu.vendor);
 }
 
 /** Where the blob of each process lies: every one stands at its first instruction. */
@@ -45,7 +46,8 @@ async function run(path: string, options: MachineOptions): Promise<number> {
   const log = makeLogger(options.logLevel);
   const names = programs(path);
   const vdso = vdsoFor(path, options);
-  const kernel = bootMachine(options, log, vdso && { vdso });
+  const avx512 = imageWantsAvx512(ImageDir.open(path));
+  const kernel = bootMachine(options, log, { avx512, ...(vdso && { vdso }) });
   restore(kernel, path, { inheritFds: options.inheritFd });
   const blobs = blobSymbols(kernel);
   return await runMachine(kernel, options, log, {

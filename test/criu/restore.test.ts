@@ -2,11 +2,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { XCR0, xstateSize } from '../../cpu/xsave.ts';
 import { ImageDir } from '../../criu/image-dir.ts';
 import { ImageError } from '../../criu/image-error.ts';
 import { readPages } from '../../criu/pagemap.ts';
 import { ArgumentArea } from '../../criu/restore/arguments.ts';
-import { fullTagWord, XSAVE_SIZE, xsaveImage } from '../../criu/restore/fpu.ts';
+import { fullTagWord, xsaveImage } from '../../criu/restore/fpu.ts';
 import { findLayout } from '../../criu/restore/memory.ts';
 import { buildSigframe } from '../../criu/restore/sigframe.ts';
 import { planVdso } from '../../criu/restore/vdso.ts';
@@ -79,8 +80,8 @@ describe('the state of the FPU', () => {
   const fpregs = () => ImageDir.open(images()).core(PID).thread_info!.fpregs;
 
   it('becomes an XSAVE image', () => {
-    const bytes = xsaveImage(fpregs()) as Uint8Array;
-    expect(bytes.length).to.equal(XSAVE_SIZE);
+    const bytes = xsaveImage(fpregs(), XCR0) as Uint8Array;
+    expect(bytes.length).to.equal(xstateSize(XCR0));
     const view = new DataView(bytes.buffer);
     expect(view.getUint16(0, true)).to.equal(0x37f);
     expect(view.getUint32(24, true)).to.equal(0x1f80);
@@ -90,18 +91,18 @@ describe('the state of the FPU', () => {
   it('is refused by name when the machine cannot hold it', () => {
     const state = fpregs();
     state.xsave!.xstate_bv = 0x22n;
-    expect(xsaveImage(state), 'in its initial state').to.be.instanceOf(Uint8Array);
+    expect(xsaveImage(state, XCR0), 'in its initial state').to.be.instanceOf(Uint8Array);
     state.xsave!.opmask_reg[3] = 1n;
-    expect(xsaveImage(state)).to.equal('AVX-512 opmask state');
+    expect(xsaveImage(state, XCR0)).to.equal('AVX-512 opmask state');
   });
 
   it('lets a PKRU be that leaves key 0 alone', () => {
     const state = fpregs();
     state.xsave!.xstate_bv = 0x202n;
     state.xsave!.pkru = [0x55555554, 0];
-    expect(xsaveImage(state)).to.be.instanceOf(Uint8Array);
+    expect(xsaveImage(state, XCR0)).to.be.instanceOf(Uint8Array);
     state.xsave!.pkru = [3, 0];
-    expect(xsaveImage(state)).to.equal('PKRU state');
+    expect(xsaveImage(state, XCR0)).to.equal('PKRU state');
   });
 
   it('has a full tag word: valid, zero, special, empty', () => {
@@ -122,7 +123,8 @@ describe('the frame of rt_sigreturn', () => {
     const { gpregs, fpregs } = ImageDir.open(images()).core(PID).thread_info!;
     const state = {
       gpregs,
-      xsave: xsaveImage(fpregs) as Uint8Array,
+      xsave: xsaveImage(fpregs, XCR0) as Uint8Array,
+      xcr0: XCR0,
       mask: 0x8000n,
       sas: { sp: 0n, size: 0n, flags: 2 },
     };

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Cpu } from '../../cpu/cpu.ts';
+import { imageWantsAvx512 } from '../../criu/avx512-of-image.ts';
+import { ImageDir } from '../../criu/image-dir.ts';
 import { type RestoreOptions, restore } from '../../criu/restore/restore.ts';
 import { vdsoOfImage } from '../../criu/vdso-of-image.ts';
 import { O_RDONLY } from '../../linux/abi/fcntl.ts';
@@ -25,7 +27,7 @@ export interface RestoredMachine {
 /** A machine with the tasks of an unpacked image set, about to run the blob. */
 export function restoreSet(
   set: string,
-  options: RestoreOptions & { vdso?: 'ours' | 'image'; kernel?: string; patches?: string } = {},
+  options: RestoreOptions & { vdso?: 'ours' | 'image'; kernel?: string; patches?: string; avx512?: boolean } = {},
 ): RestoredMachine {
   const images = join(set, 'images');
   let written = '';
@@ -37,7 +39,7 @@ export function restoreSet(
     isTty: () => false,
     winsize: () => ({ rows: 0, cols: 0 }),
   };
-  const cpu = new Cpu();
+  const cpu = new Cpu({ avx512: options.avx512 ?? imageWantsAvx512(ImageDir.open(images)) });
   const vfs = new Vfs({ cpu, root: join(set, 'root'), io });
   const own = options.vdso === 'image' ? vdsoOfImage(images) : undefined;
   const kernel = new Kernel({

@@ -36,6 +36,16 @@ describe('a restore is refused by one line', () => {
     });
   }
 
+  it('AVX-512 state for a processor without it', () => {
+    const set = unpackImageSet('counter64-norseq');
+    try {
+      const message = /core-20807\.img: offset \d+: AVX-512 opmask state, which this machine has not$/;
+      expect(() => restoreSet(set.path, { avx512: false })).to.throw(ImageError, message);
+    } finally {
+      set.remove();
+    }
+  });
+
   it('but an open file may be another one: --inherit-fd', () => {
     const set = unpackImageSet(NAME);
     try {

@@ -6,7 +6,7 @@ import type { Mmu } from '../../../cpu/mmu.ts';
 import { PhysicalMemory } from '../../../cpu/physical-memory.ts';
 import { Registers } from '../../../cpu/registers.ts';
 import { CONTEXT_SIZE, Segment, State } from '../../../cpu/state.ts';
-import { initFpu } from '../../../cpu/xsave.ts';
+import { initFpu, XCR0 } from '../../../cpu/xsave.ts';
 import { makeTask } from '../../../linux/exec/init.ts';
 import { Vfs } from '../../../linux/fs/vfs.ts';
 import { Kernel } from '../../../linux/kernel.ts';
@@ -35,6 +35,8 @@ class ScriptedContext {
 }
 
 class ScriptedCpu {
+  readonly avx512 = false;
+  readonly xcr0 = XCR0;
   readonly memory: PhysicalMemory;
   readonly gdt = new BigUint64Array(16);
   ldt = new BigUint64Array(0);
