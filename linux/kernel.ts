@@ -204,6 +204,12 @@ export class Kernel {
     this.removeFromQueue(task);
   }
 
+  /** TASK_TRACED; a call that the stop is in waits on. */
+  makeTraced(task: Task): void {
+    task.state = 'traced';
+    this.removeFromQueue(task);
+  }
+
   // ---- sleeping and waking
 
   /** Puts a task to sleep: `block()` of syscall-row.ts. */

@@ -7,7 +7,8 @@ import type { Task } from '../task/task.ts';
 export interface ArchPrctlRow {
   readonly code: number;
   readonly name: string;
-  readonly run: (task: Task, address: number) => number;
+  /** `current` is who asks: another task when a tracer does it for `task`. */
+  readonly run: (task: Task, address: number, current: Task) => number;
 }
 
 /**
@@ -16,7 +17,7 @@ export interface ArchPrctlRow {
  */
 export function sys_arch_prctl(task: Task, code: number, address: number): number {
   const row = task.kernel.ops.arch_prctl.find((r) => r.code === code);
-  return row === undefined ? -EINVAL : row.run(task, address);
+  return row === undefined ? -EINVAL : row.run(task, address, task);
 }
 
 /** ARCH_SET_FS, ARCH_SET_GS. */
@@ -28,5 +29,5 @@ export const set_base =
 /** ARCH_GET_FS, ARCH_GET_GS. */
 export const get_base =
   (segment: 'fs' | 'gs') =>
-  (task: Task, address: number): number =>
-    put_user_u64(task.mm, address, segment === 'fs' ? task.regs.fsBase : task.regs.gsBase);
+  (task: Task, address: number, current: Task): number =>
+    put_user_u64(current.mm, address, segment === 'fs' ? task.regs.fsBase : task.regs.gsBase);

@@ -12,15 +12,16 @@ import {
   SIGFPE,
   SIGTRAP,
   TRAP_BRKPT,
-  TRAP_TRACE,
 } from '../abi/signal.ts';
 import { classifyFault } from '../mm/fault.ts';
 import { get_user_u32 } from '../mm/uaccess.ts';
+import { do_debug } from '../ptrace/debug-exception.ts';
+import { ptrace_report_syscall } from '../ptrace/stop.ts';
 import { do_trap, simpleTrap } from '../signal/fault.ts';
 import { force_sig_info, kernelInfo } from '../signal/queue.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
-import { TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
+import { TIF_SINGLESTEP, TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
 import { straceLine } from './strace.ts';
 import { ia32_sys_call_table } from './syscall-32.ts';
 import { sys_call_table } from './syscall-64.ts';
@@ -77,7 +78,7 @@ function interrupt(task: Task, vector: number): void {
       return;
     case Vector.DB:
       // icebp.
-      do_trap(task, Vector.DB, SIGTRAP, 0, TRAP_BRKPT, task.regs.rip);
+      do_debug(task, 0);
       return;
     default:
       task.regs.rip -= INT_N_LENGTH;
@@ -92,7 +93,7 @@ function exception(task: Task, exit: Extract<Exit, { kind: 'exception' }>): void
       do_page_fault(task, exit.address, errorCode);
       return;
     case Vector.DB:
-      do_trap(task, vector, SIGTRAP, 0, TRAP_TRACE, task.regs.rip);
+      do_debug(task, exit.dr6 ?? 0);
       return;
     case Vector.MF:
     case Vector.XM:
@@ -203,12 +204,28 @@ function clearR8toR11(task: Task): void {
   regs.r11 = 0n;
 }
 
-/** syscall_trace_enter() and do_syscall_64() or do_syscall_32_irqs_on(). */
+/** do_syscall_64() or do_syscall_32_irqs_on(), up to what a tracer sees: syscall_trace_enter(), arch/x86/entry/common.c. */
 function startSyscall(task: Task): void {
-  const { kernel } = task;
   task.inSyscall = true;
   task.wait = undefined;
   fetchArguments(task);
+  if ((task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) !== 0) {
+    task.regs.rax = BigInt.asUintN(64, BigInt(-ENOSYS));
+    if (ptrace_report_syscall(task, 'syscall-entry')) return;
+  }
+  stopForDebugger(task);
+}
+
+/** tracehook_report_syscall_entry() after the stop. @param skip the tracer emulates the call, or the task is being killed */
+export function afterSyscallEntry(task: Task, skip: boolean): void {
+  fetchArguments(task);
+  // A number that is none leaves in RAX what the tracer put there.
+  if (skip || currentRow(task) === undefined) endSyscall(task);
+  else stopForDebugger(task);
+}
+
+function stopForDebugger(task: Task): void {
+  const { kernel } = task;
   const caught = kernel.debug.catchSyscalls;
   if (caught && kernel.debug.attached(task.tgid) && (caught === 'all' || caught.has(task.sysNr))) {
     task.regs.rax = BigInt.asUintN(64, BigInt(-ENOSYS));
@@ -270,14 +287,13 @@ function invoke(task: Task): void {
     task.kernel.log.debug({ pid: task.pid, nr: task.sysNr, name: row?.name, entry: task.entry }, 'no such system call');
     result = -ENOSYS;
   }
-  if (result === BLOCKED) return;
+  if (result === BLOCKED) {
+    if (task.exitState !== undefined) straceCall(task, row, undefined);
+    return;
+  }
   // Whoever took the signal meanwhile: the restart rules have to be looked at.
   if (task.wait?.reason === 'signal') task.sigPending = true;
   task.wait = undefined;
-  if (task.exitState !== undefined) {
-    straceCall(task, row, undefined);
-    return;
-  }
   setResult(task, result);
   straceCall(task, row, result);
   endSyscall(task);
@@ -311,9 +327,19 @@ function setResult(task: Task, result: number | bigint): void {
   task.regs.rax = typeof result === 'bigint' ? BigInt.asUintN(64, result) : BigInt.asUintN(64, BigInt(result));
 }
 
-/** syscall_return_slowpath(). */
+/** syscall_return_slowpath(): tracehook_report_syscall_exit(). */
 function endSyscall(task: Task): void {
   task.inSyscall = false;
+  const { flags } = task.threadInfo;
+  if ((flags & TIF_SINGLESTEP) !== 0 && (flags & TIF_SYSCALL_EMU) === 0) {
+    // user_single_step_siginfo(): a step over a system call ends here.
+    do_trap(task, Vector.DB, SIGTRAP, 0, TRAP_BRKPT, task.regs.rip);
+  } else if ((flags & TIF_SYSCALL_TRACE) !== 0 && ptrace_report_syscall(task, 'syscall-exit')) return;
+  afterSyscallExit(task);
+}
+
+/** The end of a system call as the debugger outside of the machine sees it. */
+export function afterSyscallExit(task: Task): void {
   if (!task.syscallReturnDue) return;
   task.syscallReturnDue = false;
   if (task.kernel.debug.attached(task.tgid)) {

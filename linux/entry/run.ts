@@ -2,13 +2,16 @@
 import type { Exit } from '../../cpu/exit.ts';
 import type { Kernel } from '../kernel.ts';
 import { do_signal } from '../signal/deliver.ts';
+import { forceIretFault } from '../signal/fault.ts';
 import { checkCpuTimers, itimer_fired } from '../task/itimers.ts';
 import { posix_timer_fired } from '../task/posix-timers.ts';
+import { csOf, setUserEntry, ssOf } from '../task/pt-regs.ts';
 import type { RunRequest, StopEvent } from '../task/run.ts';
 import type { Task } from '../task/task.ts';
 import { TS_COMPAT } from '../task/thread-info.ts';
 import type { TimerEvent } from '../task/timers.ts';
 import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
+import { finishTrap } from './trap.ts';
 
 export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
   let left = request.budget;
@@ -149,6 +152,10 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
 function returnToUser(kernel: Kernel, task: Task): boolean {
   for (;;) {
     if (task.state !== 'running' || kernel.events.length > 0) return false;
+    if (task.trap) {
+      finishTrap(task, task.trap);
+      continue;
+    }
     if (task.entryStopDue) {
       afterEntryStop(task);
       continue;
@@ -157,8 +164,13 @@ function returnToUser(kernel: Kernel, task: Task): boolean {
       resumeSyscall(task);
       continue;
     }
-    if (!task.sigPending && task.savedSigmask === undefined) return true;
-    if (!do_signal(task)) return false;
+    if (task.sigPending || task.savedSigmask !== undefined) {
+      if (!do_signal(task)) return false;
+      continue;
+    }
+    if (task.badSelectors === undefined) return true;
+    const fault = setUserEntry(task, csOf(task), ssOf(task), task.regs.rip);
+    if (fault) forceIretFault(task, fault);
   }
 }
 

@@ -198,6 +198,7 @@ import {
   sys_waitpid,
 } from '../syscalls/process.ts';
 import { compat_sys_process_vm_readv, compat_sys_process_vm_writev } from '../syscalls/process-vm.ts';
+import { compat_sys_ptrace } from '../syscalls/ptrace.ts';
 import {
   sys_getcpu,
   sys_getpriority,
@@ -345,8 +346,7 @@ export const syscalls32 = [
   row(23, 'setuid', ['uint'], sys_setuid16),
   row(24, 'getuid', [], sys_getuid16),
   row(25, 'stime', ['ptr'], sys_stime),
-  // Not modelled: ptrace(2); a debugger outside of the machine has no need of it.
-  row(26, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
+  row(26, 'ptrace', ['long', 'pid', 'ptr', 'ptr'], compat_sys_ptrace),
   row(27, 'alarm', ['uint'], sys_alarm),
   row(28, 'oldfstat', ['fd', 'ptr'], sys_fstat),
   row(29, 'pause', [], sys_pause),

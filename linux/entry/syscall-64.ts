@@ -178,6 +178,7 @@ import {
   sys_process_vm_readv,
   sys_process_vm_writev,
 } from '../syscalls/process-vm.ts';
+import { compat_sys_ptrace, sys_ptrace } from '../syscalls/ptrace.ts';
 import {
   sys_getcpu,
   sys_getpriority,
@@ -386,8 +387,7 @@ export const syscalls64 = [
   row(98, 'getrusage', ['int', 'ptr'], sys_getrusage),
   row(99, 'sysinfo', ['ptr'], sys_sysinfo),
   row(100, 'times', ['ptr'], sys_times),
-  // Not modelled: ptrace(2); a debugger outside of the machine has no need of it.
-  row(101, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
+  row(101, 'ptrace', ['long', 'pid', 'ptr', 'ptr'], sys_ptrace),
   row(102, 'getuid', [], sys_getuid),
   row(103, 'syslog', ['int', 'ptr', 'int'], sys_syslog),
   row(104, 'getgid', [], sys_getgid),
@@ -628,7 +628,7 @@ export const syscallsX32 = [
   row(518, 'sendmsg', ['fd', 'ptr', 'flags'], compat_sys_sendmsg),
   row(519, 'recvmsg', ['fd', 'ptr', 'flags'], compat_sys_recvmsg),
   row(520, 'execve', ['str', 'ptr', 'ptr'], compat_sys_execve),
-  row(521, 'ptrace', ['long', 'pid', 'ptr', 'ptr']),
+  row(521, 'ptrace', ['long', 'pid', 'ptr', 'ptr'], compat_sys_ptrace),
   row(522, 'rt_sigpending', ['ptr', 'size'], sys_rt_sigpending),
   row(523, 'rt_sigtimedwait', ['ptr', 'ptr', 'ptr', 'size'], sys_rt_sigtimedwait),
   row(524, 'rt_sigqueueinfo', ['pid', 'sig', 'ptr'], sys_rt_sigqueueinfo),

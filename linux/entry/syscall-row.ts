@@ -88,3 +88,9 @@ export function block(task: Task, request: WaitRequest): typeof BLOCKED {
   task.kernel.sleepOn(task, request);
   return BLOCKED;
 }
+
+/** The calling task stands in a ptrace_event(): when it goes on, the handler is called again with `data` as after `block()`. */
+export function trapped(task: Task, data: unknown): typeof BLOCKED {
+  task.wait = { channels: [], deadline: undefined, data, killable: false, reason: undefined };
+  return BLOCKED;
+}

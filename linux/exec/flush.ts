@@ -2,6 +2,7 @@ import { SIG_IGN } from '../abi/signal.ts';
 import { mmput } from '../mm/dup.ts';
 import { type Abi, Mm } from '../mm/mm.ts';
 import { READ_IMPLIES_EXEC } from '../mm/mmap.ts';
+import { flush_ptrace_hw_breakpoint } from '../ptrace/debugreg.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { de_thread, mm_release } from '../task/exit.ts';
 import type { Task } from '../task/task.ts';
@@ -61,6 +62,7 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
     task.files = files;
   }
   task.files.closeOnExec();
+  flush_ptrace_hw_breakpoint(task);
   flush_signal_handlers(task);
   // setup_new_exec() leaves the flags.
   task.sas = { sp: 0n, size: 0n, flags: task.sas.flags };

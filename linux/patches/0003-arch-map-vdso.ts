@@ -15,7 +15,7 @@ const CODES = [
 ] as const;
 
 const rows = (map: (task: Task, kind: VdsoKind, address: number) => number): ArchPrctlRow[] =>
-  CODES.map(([name, code, kind]) => ({ code, name, run: (task, address) => map(task, kind, address) }));
+  CODES.map(([name, code, kind]) => ({ code, name, run: (_task, address, current) => map(current, kind, address) }));
 
 /** As posted in June 2016: the result is 0, and an old vDSO may stay beside the new one. */
 export const archMapVdso: Patch = {

@@ -4,22 +4,26 @@ import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTS
 import {
   CLD_CONTINUED,
   CLD_STOPPED,
+  CLD_TRAPPED,
   SA_NODEFER,
   SA_RESETHAND,
   SA_RESTART,
   SA_SIGINFO,
+  SI_USER,
   SIG_DFL,
   SIG_IGN,
   SIG_KERNEL_COREDUMP,
   SIG_KERNEL_IGNORE,
   SIG_KERNEL_STOP,
-  SIGCONT,
   SIGKILL,
   SIGSTOP,
+  SIGTRAP,
   type SigInfo,
   sigmask,
   signalName,
 } from '../abi/signal.ts';
+import { user_disable_single_step } from '../ptrace/step.ts';
+import { ptrace_notify, ptrace_reparented, ptrace_stop } from '../ptrace/stop.ts';
 import { do_group_exit } from '../task/exit.ts';
 import {
   SIGNAL_CLD_CONTINUED,
@@ -28,12 +32,14 @@ import {
   SIGNAL_STOP_CONTINUED,
   SIGNAL_STOP_STOPPED,
 } from '../task/group.ts';
+import { JOBCTL_STOP_DEQUEUED, JOBCTL_STOP_PENDING, JOBCTL_TRAP_MASK } from '../task/jobctl.ts';
 import { X86_EFLAGS_DF, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../task/pt-regs.ts';
 import type { Task } from '../task/task.ts';
-import { TS_COMPAT } from '../task/thread-info.ts';
+import { TIF_SINGLESTEP, TS_COMPAT } from '../task/thread-info.ts';
 import type { KSignal } from './frame.ts';
 import { setup_rt_frame_64, setup_rt_frame_x32 } from './frame-64.ts';
 import { ia32_setup_frame, ia32_setup_rt_frame } from './frame-ia32.ts';
+import { do_jobctl_trap, do_signal_stop } from './group-stop.ts';
 import {
   dequeue_signal,
   do_notify_parent_cldstop,
@@ -93,23 +99,34 @@ function restore_saved_sigmask(task: Task): void {
 /** get_signal(): the next signal with a handler; default actions happen in here. */
 function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
   const { group, kernel } = task;
-  if ((group.flags & (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED)) !== 0) reportCld(task);
   for (;;) {
+    if ((group.flags & (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED)) !== 0) reportCld(task);
     if ((group.flags & SIGNAL_GROUP_EXIT) !== 0 && !task.inDebugStop) {
+      // Taken out of the queue, so that the task can stop for PTRACE_EVENT_EXIT.
+      task.pending.set &= ~sigmask(SIGKILL);
       do_group_exit(task, group.groupExitCode);
       return PAUSE;
     }
-    if (task.stopPending) {
-      participateInStop(task);
-      return PAUSE;
-    }
     const passed = task.inDebugStop;
-    const info = passed ? afterDebugger(task) : dequeue_signal(task, task.blocked);
+    let info = passed ? afterDebugger(task) : task.ptraceSignal;
     if (info === 'dropped') continue;
     if (!info) {
-      recalc_sigpending(task);
-      return undefined;
+      if ((task.jobctl & JOBCTL_STOP_PENDING) !== 0 && do_signal_stop(task, 0)) return PAUSE;
+      if ((task.jobctl & JOBCTL_TRAP_MASK) !== 0) {
+        do_jobctl_trap(task);
+        return PAUSE;
+      }
+      info = dequeue_signal(task, task.blocked);
+      if (!info) {
+        recalc_sigpending(task);
+        return undefined;
+      }
+      if (task.ptrace !== 0 && info.signo !== SIGKILL) {
+        ptrace_signal(task, info);
+        return PAUSE;
+      }
     }
+    task.ptraceSignal = undefined;
     if (!passed && info.signo !== SIGKILL && kernel.debug.attached(task.tgid)) {
       task.debugSignal = info;
       task.inDebugStop = true;
@@ -131,8 +148,8 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
     if ((sigmask(sig) & SIG_KERNEL_STOP) !== 0n) {
       // Not modelled: orphaned process groups ignore SIGTSTP, SIGTTIN and SIGTTOU only when the group has no parent here.
       if (sig !== SIGSTOP && isOrphanedPgrp(task)) continue;
-      do_signal_stop(task, sig);
-      return PAUSE;
+      if (do_signal_stop(task, sig)) return PAUSE;
+      continue;
     }
     const core = (sigmask(sig) & SIG_KERNEL_COREDUMP) !== 0n && kernel.dumpCore(task, info);
     kernel.log.debug({ pid: task.pid, sig, core }, 'fatal signal');
@@ -141,7 +158,28 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
   }
 }
 
-/** ptrace_signal(): what the debugger made of the signal. */
+/** ptrace_signal(), up to the stop. The tracer sees every signal but SIGKILL before anything is done with it. */
+function ptrace_signal(task: Task, info: SigInfo): void {
+  // Whatever the tracer makes of it, it may be a stop signal.
+  task.jobctl |= JOBCTL_STOP_DEQUEUED;
+  ptrace_stop(task, info.signo, CLD_TRAPPED, info, { kind: 'signal' });
+}
+
+/** ptrace_signal(), after the stop: what the tracer gave along is the signal. */
+export function afterPtraceSignal(task: Task, stopped: SigInfo): void {
+  const signr = task.exitCode;
+  if (signr === 0) return;
+  task.exitCode = 0;
+  const tracer = task.parent;
+  const info: SigInfo =
+    signr === stopped.signo
+      ? stopped
+      : { signo: signr, errno: 0, code: SI_USER, layout: 'kill', pid: tracer?.pid ?? 0, uid: tracer?.cred.uid ?? 0 };
+  if ((task.blocked & sigmask(signr)) !== 0n) send_signal(task, info, false);
+  else task.ptraceSignal = info;
+}
+
+/** As ptrace_signal(): what the debugger made of the signal. */
 function afterDebugger(task: Task): SigInfo | undefined | 'dropped' {
   const info = task.debugSignal;
   task.inDebugStop = false;
@@ -154,12 +192,13 @@ function afterDebugger(task: Task): SigInfo | undefined | 'dropped' {
   return info;
 }
 
-/** A parent is told of a stop or continuation by the first thread that comes by. */
+/** The parent, and a tracer of the leader, are told of a stop or continuation by the first thread that comes by. */
 function reportCld(task: Task): void {
   const { group } = task;
-  const continued = (group.flags & SIGNAL_CLD_CONTINUED) !== 0;
+  const why = (group.flags & SIGNAL_CLD_CONTINUED) !== 0 ? CLD_CONTINUED : CLD_STOPPED;
   group.flags &= ~(SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED);
-  do_notify_parent_cldstop(task, continued ? CLD_CONTINUED : CLD_STOPPED, continued ? SIGCONT : SIGSTOP);
+  do_notify_parent_cldstop(task, false, why);
+  if (ptrace_reparented(group.leader)) do_notify_parent_cldstop(group.leader, true, why);
 }
 
 /** is_current_pgrp_orphaned(): no member has a parent in another group of the same session. */
@@ -170,35 +209,6 @@ function isOrphanedPgrp(task: Task): boolean {
     if (!parent || (parent.group.pgrp !== t.group.pgrp && parent.group.session === t.group.session)) return false;
   }
   return true;
-}
-
-/** do_signal_stop(): every thread of the group is to stop. */
-function do_signal_stop(task: Task, sig: number): void {
-  const { group } = task;
-  group.groupStopSig = sig;
-  group.groupExitCode = sig;
-  for (const t of group.threads) {
-    if (t.exitState !== undefined || t.state === 'stopped') continue;
-    t.stopPending = true;
-    if (t !== task) {
-      t.sigPending = true;
-      if (t.state === 'blocked' && !t.wait!.killable) t.kernel.wakeTask(t, 'signal');
-    }
-  }
-  participateInStop(task);
-}
-
-/** One thread stops; the last one tells the parent. */
-export function participateInStop(task: Task): void {
-  const { group, kernel } = task;
-  const sig = group.groupStopSig;
-  task.stopPending = false;
-  kernel.makeStopped(task);
-  const running = group.threads.some((t) => t.exitState === undefined && t.stopPending);
-  if (running) return;
-  group.flags = SIGNAL_STOP_STOPPED;
-  do_notify_parent_cldstop(task, CLD_STOPPED, sig);
-  kernel.report({ kind: 'group-stop', task: group.leader, sig });
 }
 
 /** handle_signal(). */
@@ -224,6 +234,8 @@ function handle_signal(task: Task, ksig: KSignal): void {
         break;
     }
   }
+  const stepping = (task.threadInfo.flags & TIF_SINGLESTEP) !== 0;
+  if (stepping) user_disable_single_step(task);
   if (setup_rt_frame(task, ksig) < 0) {
     force_sigsegv(task, ksig.sig);
     return;
@@ -233,6 +245,8 @@ function handle_signal(task: Task, ksig: KSignal): void {
   task.origAx = -1n;
   signal_delivered(task, ksig);
   task.kernel.handlerEntered(task);
+  // tracehook_signal_handler(): a step that leads into a handler ends before its first instruction.
+  if (stepping && task.ptrace !== 0) ptrace_notify(task, SIGTRAP, { kind: 'handler' });
 }
 
 /** setup_rt_frame(): which of the frames it is; patch 0006 changes the question. */

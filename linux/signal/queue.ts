@@ -1,6 +1,9 @@
 /** Sending and dequeuing signals: kernel/signal.c. */
 import { EAGAIN } from '../abi/errno.ts';
+import { PT_SEIZED } from '../abi/ptrace.ts';
 import {
+  CLD_CONTINUED,
+  CLD_STOPPED,
   SA_NOCLDSTOP,
   SI_KERNEL,
   SI_TIMER,
@@ -27,6 +30,15 @@ import {
   SIGNAL_STOP_STOPPED,
   type ThreadGroup,
 } from '../task/group.ts';
+import {
+  JOBCTL_LISTENING,
+  JOBCTL_PENDING_MASK,
+  JOBCTL_STOP_DEQUEUED,
+  JOBCTL_STOP_PENDING,
+  JOBCTL_TRAP_NOTIFY,
+  task_clear_jobctl_pending,
+  task_set_jobctl_pending,
+} from '../task/jobctl.ts';
 import type { Task } from '../task/task.ts';
 import type { SigPending } from './sighand.ts';
 
@@ -38,27 +50,40 @@ function sig_handler_ignored(handler: bigint, sig: number): boolean {
   return handler === SIG_IGN || (handler === SIG_DFL && (sigmask(sig) & SIG_KERNEL_IGNORE) !== 0n);
 }
 
-/** sig_ignored(): such a signal is not even queued. A debugger sees all of them. */
+/** sig_ignored(): such a signal is not even queued. A tracer and a debugger see all of them. */
 export function sig_ignored(task: Task, sig: number): boolean {
   if (((task.blocked | task.realBlocked) & sigmask(sig)) !== 0n) return false;
   if (!sig_handler_ignored(task.sighand.actions[sig]!.handler, sig)) return false;
-  return !task.kernel.debug.attached(task.tgid);
+  return task.ptrace === 0 && !task.kernel.debug.attached(task.tgid);
 }
 
 /** recalc_sigpending_tsk(). */
 export function recalc_sigpending(task: Task): void {
   task.sigPending =
-    task.stopPending ||
+    (task.jobctl & JOBCTL_PENDING_MASK) !== 0 ||
+    task.ptraceSignal !== undefined ||
     task.inDebugStop ||
     ((task.pending.set | task.group.sharedPending.set) & ~task.blocked) !== 0n ||
     (task.group.flags & SIGNAL_GROUP_EXIT) !== 0;
 }
 
-/** signal_wake_up(): the target looks at its signals; an interruptible wait ends. */
+/** signal_wake_up(): the target looks at its signals; an interruptible wait ends, and a fatal signal ends stops too. */
 export function signal_wake_up(task: Task, fatal: boolean): void {
   task.sigPending = true;
   if (task.state === 'blocked' && (fatal || !task.wait!.killable)) task.kernel.wakeTask(task, 'signal');
-  if (task.state === 'stopped' && fatal) task.kernel.makeRunnable(task);
+  if (fatal && (task.state === 'stopped' || task.state === 'traced')) task.kernel.makeRunnable(task);
+}
+
+/** ptrace_signal_wake_up(): as signal_wake_up(); `resume` ends a trap. */
+export function ptrace_signal_wake_up(task: Task, resume: boolean): void {
+  signal_wake_up(task, false);
+  if (resume && task.state === 'traced') task.kernel.makeRunnable(task);
+}
+
+/** ptrace_trap_notify(): a seized task traps, or traps again, as its group stops or goes on. */
+export function ptrace_trap_notify(task: Task): void {
+  task_set_jobctl_pending(task, JOBCTL_TRAP_NOTIFY);
+  ptrace_signal_wake_up(task, (task.jobctl & JOBCTL_LISTENING) !== 0);
 }
 
 /** set_current_blocked(): changes the mask; threads that can take a signal newly blocked here are told. */
@@ -88,7 +113,11 @@ function prepare_signal(task: Task, sig: number): boolean {
   } else if (sig === SIGCONT) {
     flush_from_all(group, SIG_KERNEL_STOP);
     for (const t of group.threads) {
-      t.stopPending = false;
+      task_clear_jobctl_pending(t, JOBCTL_STOP_PENDING);
+      if ((t.ptrace & PT_SEIZED) !== 0) {
+        ptrace_trap_notify(t);
+        continue;
+      }
       if (t.state !== 'stopped') continue;
       t.kernel.makeRunnable(t);
       // It goes on inside get_signal().
@@ -96,10 +125,10 @@ function prepare_signal(task: Task, sig: number): boolean {
     }
     let why = 0;
     if ((group.flags & SIGNAL_STOP_STOPPED) !== 0) why = SIGNAL_CLD_CONTINUED;
-    else if (group.groupStopSig !== 0) why = SIGNAL_CLD_STOPPED;
-    group.groupStopSig = 0;
+    else if (group.groupStopCount !== 0) why = SIGNAL_CLD_STOPPED;
     if (why !== 0) {
       group.flags = SIGNAL_STOP_CONTINUED | why;
+      group.groupStopCount = 0;
       group.groupExitCode = 0;
     }
   }
@@ -122,7 +151,7 @@ export function flush_sigqueue_mask(pending: SigPending, mask: bigint): void {
 function wants_signal(sig: number, t: Task): boolean {
   if (t.exitState !== undefined || (t.blocked & sigmask(sig)) !== 0n) return false;
   if (sig === SIGKILL) return true;
-  return t.state !== 'stopped' && !t.inDebugStop;
+  return t.state !== 'stopped' && t.state !== 'traced' && !t.inDebugStop;
 }
 
 /** complete_signal(): picks the thread that takes it; a fatal one kills the group at once. */
@@ -139,7 +168,7 @@ function complete_signal(task: Task, sig: number, shared: boolean): void {
   if (sig === SIGKILL) {
     group.flags = SIGNAL_GROUP_EXIT;
     group.groupExitCode = sig;
-    group.groupStopSig = 0;
+    group.groupStopCount = 0;
     for (const t of group.threads) kill_thread(t);
     return;
   }
@@ -149,7 +178,7 @@ function complete_signal(task: Task, sig: number, shared: boolean): void {
 /** One thread of a dying group: SIGKILL in its own queue, whatever it does. */
 export function kill_thread(t: Task): void {
   if (t.exitState !== undefined) return;
-  t.stopPending = false;
+  task_clear_jobctl_pending(t, JOBCTL_PENDING_MASK);
   t.pending.set |= sigmask(SIGKILL);
   t.inDebugStop = false;
   t.debugSignal = undefined;
@@ -209,6 +238,7 @@ export const kernelInfo = (sig: number): SigInfo => ({
 /** dequeue_signal(): own queue first, synchronous signals first, then by number. */
 export function dequeue_signal(task: Task, mask: bigint): SigInfo | undefined {
   const info = dequeue(task.pending, mask) ?? dequeue(task.group.sharedPending, mask);
+  if (info && (sigmask(info.signo) & SIG_KERNEL_STOP) !== 0n) task.jobctl |= JOBCTL_STOP_DEQUEUED;
   if (info?.layout === 'timer' && info.code === SI_TIMER) task.kernel.timerSignalTaken(task, info);
   recalc_sigpending(task);
   return info;
@@ -238,19 +268,21 @@ function lowestBit(set: bigint): number {
   return 64 - Math.clz32(high & -high);
 }
 
-/** do_notify_parent_cldstop(): SIGCHLD for a stop or a continuation. */
-export function do_notify_parent_cldstop(task: Task, code: number, status: number): void {
-  const leader = task.group.leader;
-  const parent = leader.realParent;
+/** do_notify_parent_cldstop(): SIGCHLD to the tracer for a stop of the task, or to the parent for one of its group. */
+export function do_notify_parent_cldstop(task: Task, forTracer: boolean, why: number): void {
+  const { group } = task;
+  const about = forTracer ? task : group.leader;
+  const parent = forTracer ? task.parent : about.realParent;
   if (!parent) return;
   const action = parent.sighand.actions[SIGCHLD]!;
+  const status = { [CLD_CONTINUED]: SIGCONT, [CLD_STOPPED]: group.groupExitCode & 0x7f }[why] ?? task.exitCode & 0x7f;
   const info: SigInfo = {
     signo: SIGCHLD,
     errno: 0,
-    code,
+    code: why,
     layout: 'chld',
-    pid: leader.pid,
-    uid: leader.cred.uid,
+    pid: about.pid,
+    uid: about.cred.uid,
     status,
     utime: 0,
     stime: 0,

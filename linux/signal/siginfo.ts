@@ -110,7 +110,8 @@ export function siginfoTo32(info: SigInfo, x32 = false): Uint8Array {
 function head(v: DataView, info: SigInfo): void {
   v.setInt32(0, info.signo, true);
   v.setInt32(4, info.errno, true);
-  v.setInt32(8, info.code, true);
+  // (short)from->si_code; negative codes are copied as they are.
+  v.setInt32(8, info.code < 0 ? info.code : (info.code << 16) >> 16, true);
 }
 
 /** From rt_sigqueueinfo(2), 64-bit layout. */
@@ -143,3 +144,48 @@ export function siginfoFrom32(bytes: Uint8Array): SigInfo {
   info.raw = siginfoTo64(info);
   return info;
 }
+
+/** __SI_KILL ... __SI_SYS, include/uapi/asm-generic/siginfo.h: the upper half of si_code in the kernel of v4.7. */
+const LAYOUT_CODES: Readonly<Record<SigInfo['layout'], number>> = {
+  kill: 0,
+  timer: 1,
+  poll: 2,
+  fault: 3,
+  chld: 4,
+  rt: 5,
+  sys: 7,
+};
+
+/** si_code as the kernel has it, which only PTRACE_PEEKSIGINFO shows. */
+export function internalCode(info: SigInfo): number {
+  if (info.code < 0 && info.layout !== 'timer') return info.code;
+  return (LAYOUT_CODES[info.layout] << 16) | (info.code & 0xffff);
+}
+
+const layoutOf = (code: number): SigInfo['layout'] =>
+  (Object.keys(LAYOUT_CODES) as SigInfo['layout'][]).find((layout) => LAYOUT_CODES[layout] === code >> 16) ?? 'kill';
+
+/**
+ * PTRACE_SETSIGINFO: the kernel takes all 128 bytes as they are. Without the upper half of si_code, which
+ * PTRACE_GETSIGINFO does not give, only the first two words of the union count.
+ */
+export function siginfoFromUser64(bytes: Uint8Array): SigInfo {
+  const v = new DataView(bytes.buffer, bytes.byteOffset);
+  const code = v.getInt32(8, true);
+  const info: SigInfo = {
+    signo: v.getInt32(0, true),
+    errno: v.getInt32(4, true),
+    code: code < 0 ? code : code & 0xffff,
+    layout: layoutOf(code),
+    pid: v.getInt32(16, true),
+    uid: v.getUint32(20, true),
+    value: v.getBigUint64(24, true),
+    addr: v.getBigUint64(16, true),
+    status: v.getInt32(24, true),
+    raw: bytes.slice(0, SIGINFO_SIZE),
+  };
+  return info;
+}
+
+/** PTRACE_SETSIGINFO of 32-bit tracers: copy_siginfo_from_user32(). */
+export const siginfoFromUser32 = (bytes: Uint8Array): SigInfo => siginfoFromUser64(siginfoTo64(siginfoFrom32(bytes)));

@@ -1,8 +1,11 @@
 /** execve(2), execveat(2), in both sizes of pointers. */
 import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX } from '../abi/fcntl.ts';
+import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
+import { type SysResult, trapped } from '../entry/syscall-row.ts';
 import { do_execve } from '../exec/execve.ts';
 import { get_user_u32, get_user_u64, strnbytes_from_user, strncpy_from_user } from '../mm/uaccess.ts';
+import { ptrace_event } from '../ptrace/stop.ts';
 import type { Task } from '../task/task.ts';
 
 /** MAX_ARG_STRINGS is 2^31-1; the size limit of the strings ends a list long before. */
@@ -24,14 +27,25 @@ function strings(task: Task, address: number, word: 4 | 8): Uint8Array[] | numbe
   return -E2BIG;
 }
 
-function execve(task: Task, path: number, argv: number, envp: number, word: 4 | 8): number {
+/**
+ * exec_binprm(), fs/exec.c: the tracer is told. It has the old thread id, which was another one when the caller was not the
+ * leader.
+ */
+function afterExec(task: Task, oldPid: number, error: number): SysResult {
+  if (error === 0 && ptrace_event(task, PTRACE_EVENT_EXEC, oldPid)) return trapped(task, 'executed');
+  return error;
+}
+
+function execve(task: Task, path: number, argv: number, envp: number, word: 4 | 8): SysResult {
+  if (task.wait) return 0;
   const name = strncpy_from_user(task.mm, path, PATH_MAX);
   if (typeof name === 'number') return name;
   const args = strings(task, argv, word);
   if (typeof args === 'number') return args;
   const env = strings(task, envp, word);
   if (typeof env === 'number') return env;
-  return do_execve(task, name, args, env);
+  const { pid } = task;
+  return afterExec(task, pid, do_execve(task, name, args, env));
 }
 
 function execveat(
@@ -42,7 +56,8 @@ function execveat(
   envp: number,
   flags: number,
   word: 4 | 8,
-): number {
+): SysResult {
+  if (task.wait) return 0;
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const name = strncpy_from_user(task.mm, path, PATH_MAX);
   if (typeof name === 'number') return name;
@@ -50,22 +65,24 @@ function execveat(
   if (typeof args === 'number') return args;
   const env = strings(task, envp, word);
   if (typeof env === 'number') return env;
+  const { pid } = task;
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
-  if (fd === AT_FDCWD || name.startsWith('/')) return do_execve(task, name, args, env, { follow });
+  if (fd === AT_FDCWD || name.startsWith('/'))
+    return afterExec(task, pid, do_execve(task, name, args, env, { follow }));
   const file = task.files.get(fd);
   if (file === undefined) return -EBADF;
   if (name === '' && (flags & AT_EMPTY_PATH) === 0) return -2;
   if (name !== '' && !file.inode.isDir()) return -ENOTDIR;
   const filename = name === '' ? `/dev/fd/${fd}` : `/dev/fd/${fd}/${name}`;
-  return do_execve(task, name, args, env, { start: file.dentry, follow, filename });
+  return afterExec(task, pid, do_execve(task, name, args, env, { start: file.dentry, follow, filename }));
 }
 
-export const sys_execve = (task: Task, path: number, argv: number, envp: number): number =>
+export const sys_execve = (task: Task, path: number, argv: number, envp: number): SysResult =>
   execve(task, path, argv, envp, 8);
 /** compat_sys_execve(): i386 and x32. */
-export const compat_sys_execve = (task: Task, path: number, argv: number, envp: number): number =>
+export const compat_sys_execve = (task: Task, path: number, argv: number, envp: number): SysResult =>
   execve(task, path, argv, envp, 4);
-export const sys_execveat = (t: Task, fd: number, path: number, argv: number, envp: number, flags: number): number =>
+export const sys_execveat = (t: Task, fd: number, path: number, argv: number, envp: number, flags: number): SysResult =>
   execveat(t, fd, path, argv, envp, flags, 8);
 export const compat_sys_execveat = (
   t: Task,
@@ -74,4 +91,4 @@ export const compat_sys_execveat = (
   argv: number,
   envp: number,
   flags: number,
-): number => execveat(t, fd, path, argv, envp, flags, 4);
+): SysResult => execveat(t, fd, path, argv, envp, flags, 4);

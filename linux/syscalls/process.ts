@@ -8,6 +8,7 @@ import {
   CLONE_FS,
   CLONE_SIGHAND,
   CLONE_THREAD,
+  CLONE_UNTRACED,
   CLONE_VFORK,
   CLONE_VM,
   CSIGNAL,
@@ -26,10 +27,12 @@ import {
   WSTOPPED,
   WUNTRACED,
 } from '../abi/process.ts';
+import { PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_VFORK_DONE } from '../abi/ptrace.ts';
 import { SIGCHLD, type SigInfo } from '../abi/signal.ts';
 import { NSEC_PER_SEC } from '../abi/time.ts';
-import { block, type SysResult } from '../entry/syscall-row.ts';
+import { BLOCKED, block, type SysResult, trapped } from '../entry/syscall-row.ts';
 import { copy_to_user, put_user_u32 } from '../mm/uaccess.ts';
+import { ptrace_event, ptrace_event_enabled } from '../ptrace/stop.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
 import { do_exit, do_group_exit } from '../task/exit.ts';
@@ -41,21 +44,49 @@ import { do_wait, type WaitResult, type WaitTarget } from '../task/wait.ts';
 
 // ---- fork
 
+/** What do_fork() still has to do when it is called again. */
+interface ForkWait {
+  readonly child: number;
+  readonly next: 'vfork' | 'vfork-done' | 'return';
+}
+
+/** PTRACE_EVENT_FORK, _VFORK or _CLONE. */
+function eventOf(flags: number): number {
+  if ((flags & CLONE_VFORK) !== 0) return PTRACE_EVENT_VFORK;
+  return (flags & CSIGNAL) === SIGCHLD ? PTRACE_EVENT_FORK : PTRACE_EVENT_CLONE;
+}
+
 /** _do_fork(): with CLONE_VFORK the parent sleeps until the child gives the memory back. */
 function do_fork(task: Task, args: CloneArgs): SysResult {
   const { kernel } = task;
-  if (task.wait) {
-    const child = task.wait.data as number;
-    kernel.report({ kind: 'vfork-done', task });
-    return child;
-  }
-  const child = copy_process(task, args);
+  if (task.wait) return goOnForking(task, task.wait.data as ForkWait, task.wait.reason);
+  const event = eventOf(args.flags);
+  const traced = (args.flags & CLONE_UNTRACED) === 0 && ptrace_event_enabled(task, event);
+  const child = copy_process(task, { ...args, traced });
   if (typeof child === 'number') return child;
   const vfork = (args.flags & CLONE_VFORK) !== 0;
-  const plain = (args.flags & CSIGNAL) === SIGCHLD;
-  kernel.report({ kind: vfork ? 'vfork' : plain ? 'fork' : 'clone', task, child });
-  if (!vfork) return child.pid;
-  return block(task, { channels: [`vfork:${child.pid}`], killable: true, data: child.pid });
+  kernel.report({ kind: vfork ? 'vfork' : event === PTRACE_EVENT_FORK ? 'fork' : 'clone', task, child });
+  const wait: ForkWait = { child: child.pid, next: vfork ? 'vfork' : 'return' };
+  if (traced && ptrace_event(task, event, child.pid)) return trapped(task, wait);
+  return goOnForking(task, wait, undefined);
+}
+
+function goOnForking(task: Task, wait: ForkWait, reason: 'woken' | 'timeout' | 'signal' | undefined): SysResult {
+  const { child, next } = wait;
+  switch (next) {
+    case 'vfork':
+      // The child may have ended, or executed a program, while the parent was stopped.
+      if (task.kernel.tasks.get(child)?.vforkParent !== task.pid)
+        return goOnForking(task, { child, next: 'vfork-done' }, 'woken');
+      return block(task, { channels: [`vfork:${child}`], killable: true, data: { child, next: 'vfork-done' } });
+    case 'vfork-done':
+      if (reason === 'signal') return child;
+      task.kernel.report({ kind: 'vfork-done', task });
+      if (ptrace_event(task, PTRACE_EVENT_VFORK_DONE, child)) return trapped(task, { child, next: 'return' });
+      return child;
+    case 'return':
+      return child;
+  }
 }
 
 /** clone(2) of the 64-bit table: flags, stack, parent_tid, child_tid, tls. */
@@ -115,15 +146,15 @@ export function sys_set_tid_address(task: Task, at: number): number {
 // ---- exit and wait
 
 /** exit(2): this thread only. */
-export function sys_exit(task: Task, code: number): number {
+export function sys_exit(task: Task, code: number): SysResult {
   do_exit(task, (code & 0xff) << 8);
-  return 0;
+  return BLOCKED;
 }
 
 /** exit_group(2). */
-export function sys_exit_group(task: Task, code: number): number {
+export function sys_exit_group(task: Task, code: number): SysResult {
   do_group_exit(task, (code & 0xff) << 8);
-  return 0;
+  return BLOCKED;
 }
 
 /** The common part of wait4() and waitid(). */

@@ -1,23 +1,18 @@
 /** The end of tasks: kernel/exit.c and the parts of kernel/signal.c and kernel/fork.c that belong to it. */
 
 import { FUTEX_BITSET_MATCH_ANY } from '../abi/futex.ts';
-import {
-  CLD_DUMPED,
-  CLD_EXITED,
-  CLD_KILLED,
-  SA_NOCLDWAIT,
-  SIG_IGN,
-  SIGCHLD,
-  SIGCONT,
-  SIGHUP,
-  type SigInfo,
-  signalName,
-} from '../abi/signal.ts';
+import { PTRACE_EVENT_EXIT } from '../abi/ptrace.ts';
+import { SIGCHLD, SIGCONT, SIGHUP, signalName } from '../abi/signal.ts';
 import { mmput } from '../mm/dup.ts';
 import { put_user_u32 } from '../mm/uaccess.ts';
+import { exit_ptrace } from '../ptrace/detach.ts';
+import { ptrace_unlink } from '../ptrace/link.ts';
+import { ptrace_event, ptrace_reparented } from '../ptrace/stop.ts';
 import { kernelInfo, kill_thread, send_signal } from '../signal/queue.ts';
 import { exit_robust_list, futex_wake } from './futex.ts';
 import { SIGNAL_GROUP_EXIT } from './group.ts';
+import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
+import { release_task } from './release.ts';
 import type { Task } from './task.ts';
 
 /** do_group_exit(): the whole process ends with this status; the first call decides. */
@@ -31,8 +26,15 @@ export function do_group_exit(task: Task, code: number): void {
   do_exit(task, group.groupExitCode);
 }
 
-/** do_exit(): one thread ends. */
+/** do_exit(): one thread ends; a traced one may stop before that. */
 export function do_exit(task: Task, code: number): void {
+  if (task.exitState !== undefined) return;
+  if (ptrace_event(task, PTRACE_EVENT_EXIT, code, { kind: 'exit', code })) return;
+  finishExit(task, code);
+}
+
+/** do_exit() after PTRACE_EVENT_EXIT. */
+export function finishExit(task: Task, code: number): void {
   if (task.exitState !== undefined) return;
   const { group, kernel, pid } = task;
   kernel.cancelWait(task);
@@ -64,12 +66,6 @@ export function do_exit(task: Task, code: number): void {
   }
 }
 
-/** The status that wait(2) gives for a thread: the group's when the group ended as a whole. */
-export function groupStatus(task: Task): number {
-  const { group } = task;
-  return (group.flags & SIGNAL_GROUP_EXIT) !== 0 ? group.groupExitCode : task.exitCode;
-}
-
 /** mm_release(), kernel/fork.c: at exit and at exec. */
 export function mm_release(task: Task): void {
   if (task.robustList !== 0) exit_robust_list(task, task.robustList, false);
@@ -94,23 +90,18 @@ function complete_vfork_done(task: Task): void {
   task.kernel.wake(`vfork:${task.pid}`);
 }
 
-/** exit_notify(): children get another parent, the parent is told. */
+/** exit_notify(): children get another parent, tracees none; the tracer or the parent is told, or the task goes at once. */
 function exit_notify(task: Task, others: boolean): void {
   const { group } = task;
+  exit_ptrace(task);
   forget_original_parent(task);
-  if (!task.isLeader) {
-    const leader = group.leader;
-    release_task(task);
-    // The last thread of a process whose leader went before.
-    if (!others && leader.exitState === 'zombie') notifyOrReap(leader);
-    return;
-  }
-  if (!others) notifyOrReap(task);
-}
-
-function notifyOrReap(leader: Task): void {
-  kill_orphaned_pgrp(leader);
-  if (do_notify_parent(leader, leader.exitSignal)) release_task(leader);
+  if (!others) kill_orphaned_pgrp(group.leader);
+  let autoreap = true;
+  if (task.ptrace !== 0) {
+    const own = task.isLeader && thread_group_empty(task) && !ptrace_reparented(task);
+    autoreap = do_notify_parent(task, own ? task.exitSignal : SIGCHLD);
+  } else if (task.isLeader) autoreap = thread_group_empty(task) && do_notify_parent(task, task.exitSignal);
+  if (autoreap) release_task(task);
 }
 
 /** kill_orphaned_pgrp(): a stopped process group that lost its last outside parent gets SIGHUP and SIGCONT. */
@@ -122,37 +113,6 @@ function kill_orphaned_pgrp(leader: Task): void {
   }
 }
 
-/** do_notify_parent(). @returns whether nobody waits for the zombie */
-function do_notify_parent(task: Task, sig: number): boolean {
-  const parent = task.parent;
-  if (!parent || parent.exitState !== undefined) return true;
-  const status = groupStatus(task);
-  const time = Math.floor((task.group.deadTime / 1_000_000_000) * 100);
-  const info: SigInfo = {
-    signo: sig,
-    errno: 0,
-    code: (status & 0x80) !== 0 ? CLD_DUMPED : (status & 0x7f) !== 0 ? CLD_KILLED : CLD_EXITED,
-    layout: 'chld',
-    pid: task.pid,
-    uid: task.cred.uid,
-    status: (status & 0x7f) !== 0 ? status & 0x7f : (status >> 8) & 0xff,
-    utime: time,
-    stime: 0,
-  };
-  let autoreap = false;
-  let signal = sig;
-  if (sig === SIGCHLD) {
-    const action = parent.sighand.actions[SIGCHLD]!;
-    if (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0) {
-      autoreap = true;
-      if (action.handler === SIG_IGN) signal = 0;
-    }
-  }
-  if (signal > 0) send_signal(parent, info, true);
-  task.kernel.wake(`child:${parent.tgid}`);
-  return autoreap;
-}
-
 /** forget_original_parent(): to another thread of the process, to a subreaper, or to init. */
 function forget_original_parent(task: Task): void {
   if (task.children.length === 0) return;
@@ -162,16 +122,15 @@ function forget_original_parent(task: Task): void {
   for (const child of children) {
     for (const t of child.group.threads) {
       t.realParent = reaper;
-      t.parent = reaper;
+      if (t.ptrace === 0) t.parent = reaper;
       if (t.pdeathSignal !== 0) send_signal(t, kernelInfo(t.pdeathSignal), true);
     }
     if (reaper) reaper.children.push(child);
     const sameProcess = reaper?.group === task.group;
     if (sameProcess) continue;
     child.exitSignal = SIGCHLD;
-    if (child.exitState === 'zombie' && child.group.threads.length === 1 && do_notify_parent(child, SIGCHLD)) {
-      release_task(child);
-    }
+    if (child.ptrace !== 0 || child.exitState !== 'zombie' || !thread_group_empty(child)) continue;
+    if (do_notify_parent(child, SIGCHLD)) release_task(child);
   }
 }
 
@@ -187,23 +146,10 @@ function find_new_reaper(task: Task): Task | undefined {
   return undefined;
 }
 
-/** release_task(): the pid is free again. */
-export function release_task(task: Task): void {
-  const { group, kernel } = task;
-  task.exitState = 'dead';
-  task.state = 'dead';
-  kernel.tasks.delete(task.pid);
-  group.threads = group.threads.filter((t) => t !== task);
-  const parent = task.realParent;
-  if (parent && task.isLeader) {
-    parent.children = parent.children.filter((t) => t !== task);
-    parent.group.childrenTime += group.deadTime + group.childrenTime;
-  }
-}
-
 /**
  * de_thread(), fs/exec.c: the other threads die, and the caller becomes the leader under the process's own pid.
- * Unlike Linux: they die at once instead of at their next look at signals.
+ * Unlike Linux: they die at once instead of at their next look at signals, without PTRACE_EVENT_EXIT, and execve does not
+ * wait until their tracers have waited for them.
  */
 export function de_thread(task: Task): void {
   const { group, kernel } = task;
@@ -211,17 +157,22 @@ export function de_thread(task: Task): void {
   for (const t of [...group.threads]) {
     if (t === task) continue;
     if (t === oldLeader) continue;
-    do_exit(t, 9);
+    finishExit(t, 0);
   }
   if (oldLeader === task) return;
-  if (oldLeader.exitState === undefined) do_exit(oldLeader, 9);
+  if (oldLeader.exitState === undefined) finishExit(oldLeader, 0);
+  if (oldLeader.ptrace !== 0) {
+    const tracer = oldLeader.parent;
+    ptrace_unlink(oldLeader);
+    if (tracer) kernel.wake(`child:${tracer.tgid}`);
+  }
   // The new leader takes over the old one's identity.
   const oldPid = task.pid;
   kernel.tasks.delete(oldPid);
   task.pid = oldLeader.pid;
   task.exitSignal = SIGCHLD;
   task.realParent = oldLeader.realParent;
-  task.parent = oldLeader.parent;
+  if (task.ptrace === 0) task.parent = task.realParent;
   group.leader = task;
   kernel.tasks.set(task.pid, task);
   group.threads = [task];
@@ -232,7 +183,7 @@ export function de_thread(task: Task): void {
   task.children.push(...oldLeader.children);
   for (const child of oldLeader.children) {
     child.realParent = task;
-    child.parent = task;
+    if (child.ptrace === 0) child.parent = task;
   }
   oldLeader.children = [];
 }

@@ -8,6 +8,7 @@ import {
   CLONE_NEW_ANY,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
+  CLONE_PTRACE,
   CLONE_SETTLS,
   CLONE_SIGHAND,
   CLONE_THREAD,
@@ -18,12 +19,14 @@ import {
 import { SIGCHLD } from '../abi/signal.ts';
 import { dup_mm } from '../mm/dup.ts';
 import { put_user_u32 } from '../mm/uaccess.ts';
+import { ptrace_init_task } from '../ptrace/link.ts';
+import { user_disable_single_step } from '../ptrace/step.ts';
 import { sas_ss_reset } from '../signal/frame.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { set_fs_base } from './fsgs.ts';
 import { ThreadGroup } from './group.ts';
 import { Task } from './task.ts';
-import { TS_COMPAT } from './thread-info.ts';
+import { TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT } from './thread-info.ts';
 import { do_set_thread_area } from './tls.ts';
 
 export interface CloneArgs {
@@ -33,6 +36,8 @@ export interface CloneArgs {
   readonly parentTid: number;
   readonly childTid: number;
   readonly tls: bigint;
+  /** The parent's tracer has asked for this event. */
+  readonly traced?: boolean;
 }
 
 /** copy_process(). @returns the child, ready to run, or an errno */
@@ -62,6 +67,7 @@ export function copy_process(parent: Task, args: CloneArgs): Task | number {
     sighand: (flags & CLONE_SIGHAND) !== 0 ? parent.sighand : copySighand(parent.sighand),
   });
   copyPlain(parent, child);
+  user_disable_single_step(child);
   if (!thread) {
     const rlimits = parent.group.rlimits.map((r) => ({ ...r }));
     child.group = new ThreadGroup(pid, child, parent.group.pgrp, parent.group.session, rlimits);
@@ -82,6 +88,7 @@ export function copy_process(parent: Task, args: CloneArgs): Task | number {
   if (thread) child.realParent = parent.realParent;
   else child.realParent = (flags & CLONE_PARENT) !== 0 ? parent.realParent : parent;
   child.parent = child.realParent;
+  ptrace_init_task(parent, child, (flags & CLONE_PTRACE) !== 0 || args.traced === true);
   if (!thread) child.realParent?.children.push(child);
   child.group.threads.push(child);
   kernel.tasks.set(pid, child);
@@ -94,7 +101,11 @@ export function copy_process(parent: Task, args: CloneArgs): Task | number {
 /** dup_task_struct(): what is copied as it is. */
 function copyPlain(parent: Task, child: Task): void {
   child.comm = parent.comm;
-  child.threadInfo.flags = parent.threadInfo.flags;
+  child.threadInfo.flags = parent.threadInfo.flags & ~TIF_SYSCALL_TRACE & ~TIF_SYSCALL_EMU;
+  child.threadInfo.status = parent.threadInfo.status;
+  child.origAx = parent.origAx;
+  child.debugreg6 = parent.debugreg6;
+  child.ptraceDr7 = parent.ptraceDr7;
   child.personality = parent.personality;
   child.blocked = parent.blocked;
   child.sas = { ...parent.sas };

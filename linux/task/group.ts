@@ -53,8 +53,8 @@ export class ThreadGroup {
   /** SIGNAL_* */
   flags = 0;
   groupExitCode = 0;
-  /** Set while a group stop is being taken: the signal; each thread stops at its next signal check. */
-  groupStopSig = 0;
+  /** Threads that have still to stop for the group stop under way. */
+  groupStopCount = 0;
   pgrp: number;
   session: number;
   /** The controlling terminal's name, if any. */

@@ -10,6 +10,7 @@ import { makePending, type SigAltStack, type Sighand, type SigPending } from '..
 import type { Cred } from './cred.ts';
 import type { ThreadGroup } from './group.ts';
 import type { ThreadInfo } from './thread-info.ts';
+import type { Trap, TrapInfo } from './trap.ts';
 
 /** What a blocked handler waits for. */
 export interface WaitRequest {
@@ -39,14 +40,25 @@ export type EntryKind = 'syscall64' | 'int80' | 'sysenter' | 'syscall32';
  * - `running`: can be given the CPU
  * - `blocked`: `wait` says for what
  * - `stopped`: group stop (SIGSTOP ...)
+ * - `traced`: stopped for its tracer; `trap` says where
  * - `zombie`: ended, not yet waited for; `dead`: reaped
  */
-export type TaskState = 'running' | 'blocked' | 'stopped' | 'zombie' | 'dead';
+export type TaskState = 'running' | 'blocked' | 'stopped' | 'traced' | 'zombie' | 'dead';
 
 /** `struct restart_block`: how restart_syscall() goes on. */
 export interface RestartBlock {
   readonly fn: 'none' | 'nanosleep' | 'futex' | 'poll';
   readonly data?: unknown;
+}
+
+/** `struct perf_event` of a ptrace breakpoint: what was asked for, and the address in force since it was last enabled. */
+export interface HwBreakpoint {
+  readonly address: bigint;
+  /** Bytes. */
+  readonly length: number;
+  readonly type: 'execute' | 'write' | 'access';
+  readonly disabled: boolean;
+  readonly armedAddress: bigint;
 }
 
 export class Task {
@@ -80,6 +92,12 @@ export class Task {
   errorCode = 0;
   cr2 = 0n;
 
+  /** thread.ptrace_bps: the breakpoints that a tracer has put into the debug registers; plain data. */
+  ptraceBps: (HwBreakpoint | undefined)[] = [undefined, undefined, undefined, undefined];
+  /** thread.debugreg6: why the last debug exception came. thread.ptrace_dr7: DR7 as the tracer wrote it. */
+  debugreg6 = 0n;
+  ptraceDr7 = 0n;
+
   mm: Mm;
   files: FilesStruct;
   fs: FsStruct;
@@ -95,8 +113,8 @@ export class Task {
   sas: SigAltStack = { sp: 0n, size: 0n, flags: 0 };
   /** TIF_SIGPENDING. */
   sigPending = false;
-  /** JOBCTL_STOP_PENDING: takes part in the group stop at the next look at signals. */
-  stopPending = false;
+  /** JOBCTL_* */
+  jobctl = 0;
 
   state: TaskState = 'running';
   wait: Wait | undefined;
@@ -124,8 +142,21 @@ export class Task {
   cpusAllowed = 1n;
   ioprio = 0;
 
+  /** PT_*: 0 if nobody traces the task; else `parent` does. */
+  ptrace = 0;
+  /** The tasks that this one traces, newest first. */
+  ptraced: Task[] = [];
+  /** What PTRACE_GETEVENTMSG tells. */
+  ptraceMessage = 0;
+  /** The siginfo of the stop, for PTRACE_GETSIGINFO and PTRACE_SETSIGINFO. */
+  lastSiginfo: TrapInfo;
+  /** Set from ptrace_stop() until the task goes on. */
+  trap: Trap | undefined;
+  /** The signal that the tracer let through, on the way to its action. */
+  ptraceSignal: SigInfo | undefined;
+
   exitState: 'zombie' | 'dead' | undefined;
-  /** In the form of wait(2). */
+  /** In the form of wait(2); during a trap the code of the stop, then what the tracer gave along. */
   exitCode = 0;
   /** Instructions run by this task. */
   cpuTime = 0;

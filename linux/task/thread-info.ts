@@ -4,6 +4,11 @@
 export const TIF_IA32 = 1 << 17,
   TIF_ADDR32 = 1 << 29,
   TIF_X32 = 1 << 30;
+/** What the tracer wants: stops at system calls, single steps, calls that are not carried out, steps from jump to jump. */
+export const TIF_SYSCALL_TRACE = 1 << 0,
+  TIF_SINGLESTEP = 1 << 4,
+  TIF_SYSCALL_EMU = 1 << 6,
+  TIF_BLOCKSTEP = 1 << 25;
 /** A debugger forced RFLAGS.TF. */
 export const TIF_FORCED_TF = 1 << 24;
 

@@ -7,7 +7,7 @@ import type { Vfs } from '../vfs.ts';
 export function stateOf(task: Task): string {
   if (task.exitState === 'zombie') return 'Z (zombie)';
   if (task.exitState === 'dead') return 'X (dead)';
-  if (task.inDebugStop) return 't (tracing stop)';
+  if (task.inDebugStop || task.state === 'traced') return 't (tracing stop)';
   if (task.state === 'stopped') return 'T (stopped)';
   return task.state === 'blocked' ? 'S (sleeping)' : 'R (running)';
 }
@@ -135,8 +135,8 @@ export function proc_pid_status(_vfs: Vfs, task: Task): string {
   return `${lines.join('\n')}\n${memoryLines(task)}${tail.join('\n')}\n`;
 }
 
-/** The ptrace tracer, 0 when nobody traces: `parent` differs from `realParent` only then. */
-const tracerOf = (task: Task): number => (task.parent !== task.realParent ? (task.parent?.tgid ?? 0) : 0);
+/** The ptrace tracer, 0 when nobody traces. */
+const tracerOf = (task: Task): number => (task.ptrace !== 0 ? (task.parent?.pid ?? 0) : 0);
 
 const TICK_NS = 10_000_000;
 const ticks = (ns: number): number => Math.floor(ns / TICK_NS);

@@ -1,0 +1,22 @@
+/** do_debug(), arch/x86/kernel/traps.c: what the debug registers say of a debug exception, and the signal for it. */
+import { Vector } from '../../cpu/exit.ts';
+import { SIGTRAP, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE } from '../abi/signal.ts';
+import { do_trap } from '../signal/fault.ts';
+import type { Task } from '../task/task.ts';
+import { TIF_BLOCKSTEP } from '../task/thread-info.ts';
+
+const DR_STEP = 0x4000,
+  DR_TRAP_BITS = 0xf;
+
+/** get_si_code(). */
+function get_si_code(dr6: number): number {
+  if ((dr6 & DR_STEP) !== 0) return TRAP_TRACE;
+  return (dr6 & DR_TRAP_BITS) !== 0 ? TRAP_HWBKPT : TRAP_BRKPT;
+}
+
+/** @param dr6 BS and B0 to B3; 0 for icebp */
+export function do_debug(task: Task, dr6: number): void {
+  task.threadInfo.flags &= ~TIF_BLOCKSTEP;
+  task.debugreg6 = BigInt(dr6);
+  do_trap(task, Vector.DB, SIGTRAP, 0, get_si_code(dr6), task.regs.rip);
+}
