@@ -43,7 +43,7 @@ export function do_coredump(task: Task, info: SigInfo): boolean {
 function zap_process(group: ThreadGroup, current: Task, status: number, flags: number): void {
   group.flags = flags;
   group.groupExitCode = status;
-  group.groupStopSig = 0;
+  group.groupStopCount = 0;
   for (const thread of group.threads) if (thread !== current) kill_thread(thread);
 }
 

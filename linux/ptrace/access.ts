@@ -19,7 +19,7 @@ export function ptrace_may_access(caller: Task, task: Task, creds: AccessCreds):
   const t = task.cred;
   const same = uid === t.euid && uid === t.suid && uid === t.uid && gid === t.egid && gid === t.sgid && gid === t.gid;
   if (!same && !capable(cred, CAP_SYS_PTRACE)) return -EPERM;
-  if (task.dumpable !== SUID_DUMP_USER && !capable(cred, CAP_SYS_PTRACE)) return -EPERM;
+  if (task.mm.dumpable !== SUID_DUMP_USER && !capable(cred, CAP_SYS_PTRACE)) return -EPERM;
   return cap_ptrace_access_check(cred, t, creds === 'fs' ? cred.capEffective : cred.capPermitted);
 }
 
