@@ -17,7 +17,7 @@ import { classifyFault } from '../mm/fault.ts';
 import { get_user_u32 } from '../mm/uaccess.ts';
 import { do_debug } from '../ptrace/debug-exception.ts';
 import { ptrace_report_syscall } from '../ptrace/stop.ts';
-import { do_trap, simpleTrap } from '../signal/fault.ts';
+import { do_trap, forceIretFault, simpleTrap } from '../signal/fault.ts';
 import { force_sig_info, kernelInfo } from '../signal/queue.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
@@ -189,7 +189,7 @@ function fastSyscall32(task: Task, kind: EntryKind): void {
   if (arg6 === undefined) {
     // No stop for a tracer either.
     regs.rax = BigInt.asUintN(64, BigInt(-EFAULT));
-    if (pad > 0xffff_ffff) simpleTrap(task, Vector.GP, 0);
+    if (pad > 0xffff_ffff) forceIretFault(task, { vector: Vector.GP, errorCode: 0 });
     return;
   }
   regs.rbp = BigInt(arg6);

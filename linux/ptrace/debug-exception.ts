@@ -2,6 +2,7 @@
 import { Vector } from '../../cpu/exit.ts';
 import { SIGTRAP, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE } from '../abi/signal.ts';
 import { do_trap } from '../signal/fault.ts';
+import { X86_EFLAGS_RF } from '../task/pt-regs.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_BLOCKSTEP } from '../task/thread-info.ts';
 
@@ -18,5 +19,9 @@ function get_si_code(dr6: number): number {
 export function do_debug(task: Task, dr6: number): void {
   task.threadInfo.flags &= ~TIF_BLOCKSTEP;
   task.debugreg6 = BigInt(dr6);
+  // hw_breakpoint_handler(): the instruction under an execution breakpoint is not to hit it again.
+  if (task.ptraceBps.some((bp, slot) => bp?.type === 'execute' && (dr6 & (1 << slot)) !== 0)) {
+    task.regs.rflags |= BigInt(X86_EFLAGS_RF);
+  }
   do_trap(task, Vector.DB, SIGTRAP, 0, get_si_code(dr6), task.regs.rip);
 }

@@ -95,6 +95,12 @@ export function ptrace_get_debugreg(task: Task, n: number): bigint {
 
 /** ptrace_set_debugreg(): there are no DR4 and DR5. */
 export function ptrace_set_debugreg(tracer: Task, child: Task, n: number, value: bigint): number {
+  const error = setRegister(tracer, child, n, value);
+  arch_install_hw_breakpoints(child);
+  return error;
+}
+
+function setRegister(tracer: Task, child: Task, n: number, value: bigint): number {
   if (n < SLOTS) {
     const old = child.ptraceBps[n] ?? { length: 1, type: 'write', disabled: true };
     return setSlot(tracer, child, n, { address: value, length: old.length, type: old.type, disabled: old.disabled });
@@ -112,13 +118,16 @@ export function ptrace_set_debugreg(tracer: Task, child: Task, n: number, value:
 /** flush_ptrace_hw_breakpoint(): of execve. */
 export function flush_ptrace_hw_breakpoint(task: Task): void {
   task.ptraceBps.fill(undefined);
+  arch_install_hw_breakpoints(task);
 }
 
-/** What stands in the CPU's DR7 while the task runs. */
-export function effectiveDr7(task: Task): number {
+/** arch_install_hw_breakpoint() for all slots: what the CPU has while the task runs. */
+function arch_install_hw_breakpoints(task: Task): void {
+  const registers = task.context.debugRegisters;
+  const [dr0 = 0n, dr1 = 0n, dr2 = 0n, dr3 = 0n] = task.ptraceBps.map((bp) => bp?.armedAddress ?? 0n);
   let dr7 = 0;
   task.ptraceBps.forEach((bp, slot) => {
     if (bp && !bp.disabled) dr7 |= encode_dr7(slot, bp);
   });
-  return dr7 >>> 0;
+  Object.assign(registers, { dr0, dr1, dr2, dr3, dr7: dr7 >>> 0 });
 }

@@ -12,6 +12,7 @@ import {
   type SigInfo,
 } from '../abi/signal.ts';
 import type { Task } from '../task/task.ts';
+import { TS_COMPAT } from '../task/thread-info.ts';
 import { force_sig_info, kernelInfo } from './queue.ts';
 
 /** do_trap(): `code` undefined is SEND_SIG_PRIV, a siginfo that says SI_KERNEL only. */
@@ -55,7 +56,9 @@ export function simpleTrap(task: Task, vector: number, errorCode: number): boole
   }
 }
 
-/** IRET faulted on the way back to user mode. */
+/** IRET faulted on the way back to user mode: the system call, if it was one, is over. */
 export function forceIretFault(task: Task, fault: { vector: number; errorCode: number }): void {
+  task.origAx = -1n;
+  task.threadInfo.status &= ~TS_COMPAT;
   simpleTrap(task, fault.vector, fault.errorCode);
 }
