@@ -220,6 +220,16 @@ export class RecordOps implements Ops {
     return this.let(f64.reinterpret(this.scalar(i, 64) as I64));
   }
 
+  readExtended(i: number): { readonly significand: I64; readonly signExponent: I32 } {
+    const host = this.host(i, 10, false);
+    const significand = this.let(loadAt(64, host) as I64);
+    return { significand, signExponent: this.let(loadAt(16, host, 8) as I32) };
+  }
+
+  stackIndex(): I32 {
+    return this.let(i32.and(this.code.field8(Rec.modrm), 7));
+  }
+
   // Registers and state.
 
   register(n: number, bits: number): Int {
@@ -323,7 +333,8 @@ export class RecordOps implements Ops {
   }
 
   thisRip(): I64 {
-    return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.offset)))));
+    const rip = i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.offset)));
+    return this.let(i64.and(rip, this.get('ripMask') as I64));
   }
 
   nextRip(): I64 {

@@ -147,6 +147,7 @@ export const i64 = {
   reinterpret: conv<'f64', 'i64'>('i64', 0xbd),
   trunc_sat_f32_s: conv<'f32', 'i64'>('i64', 0xfc04),
   trunc_sat_f64_s: conv<'f64', 'i64'>('i64', 0xfc06),
+  trunc_sat_f64_u: conv<'f64', 'i64'>('i64', 0xfc07),
 } as const;
 
 const funary =
@@ -207,6 +208,7 @@ export const f64 = {
   div: fbinary('f64', 0xa3),
   convert_i32_s: conv<'i32', 'f64'>('f64', 0xb7),
   convert_i64_s: conv<'i64', 'f64'>('f64', 0xb9),
+  convert_i64_u: conv<'i64', 'f64'>('f64', 0xba),
   promote: conv<'f32', 'f64'>('f64', 0xbb),
 } as const;
 

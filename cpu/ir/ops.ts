@@ -46,6 +46,11 @@ export interface Ops extends Builder {
   /** 32-bit writes clear the upper half, narrower ones keep the rest. */
   setRegister(n: number, bits: number, v: Int): void;
 
+  /** An 80-bit number in memory: one access of ten bytes. */
+  readExtended(i: number): { readonly significand: I64; readonly signExponent: I32 };
+  /** The number of an x87 register in the instruction's second byte: the `i` of ST(i). */
+  stackIndex(): I32;
+
   /** At an address made from `address` (or a segment base below). `extra`: in ES, the destination of string instructions. */
   load(bits: 8 | 16 | 32 | 64, address: I64, extra?: boolean): Int;
   store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra?: boolean): void;
@@ -67,8 +72,9 @@ export interface Ops extends Builder {
   loadStack(bits: 16 | 32 | 64, offset: I64): Int;
 
   raise(vector: number, errorCode?: IntLike): void;
-  /** RIP of this instruction, and after it, as the program sees them (32 or 16 bits outside 64-bit mode). */
+  /** RIP of this instruction. */
   thisRip(): I64;
+  /** RIP after this instruction, as it is seen by the program (32 or 16 bits outside 64-bit mode). */
   nextRip(): I64;
   /** Relative branch to operand J, when the condition holds. Ends the block. */
   branch(condition?: I32): void;

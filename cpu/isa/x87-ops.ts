@@ -469,7 +469,7 @@ export function tangent(fpu: X87): void {
 }
 
 /** FLD1, FLDL2T, FLDL2E, FLDPI, FLDLG2, FLDLN2, FLDZ: significand, exponent, and which roundings take the next one up. */
-const CONSTANTS: readonly (readonly [bigint, number, 'down' | 'up' | 'exact'])[] = [
+export const CONSTANTS: readonly (readonly [bigint, number, 'down' | 'up' | 'exact'])[] = [
   [0x8000000000000000n, 0x3fff, 'exact'],
   [0xd49a784bcd1b8afen, 0x4000, 'down'],
   [0xb8aa3b295c17f0bcn, 0x3fff, 'up'],

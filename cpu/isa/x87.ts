@@ -1,16 +1,17 @@
 /**
- * The x87 instructions, D8 to DF and FWAIT (Intel SDM vol. 2). Each row calls TypeScript; `x87-execute.ts` and
- * `x87-memory.ts` hold the meanings, so that a row may get a lowering of its own without touching the others.
+ * The x87 instructions, D8 to DF and FWAIT (Intel SDM vol. 2). `x87-execute.ts` and `x87-memory.ts` hold the whole meanings in
+ * TypeScript; the common rows get a lowering from `x87-lower.ts` that needs them in rare cases only.
  */
 import { Vector } from '../exit.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, i32 } from '../ir/expr.ts';
 import { FLAGS_ALL } from '../softfloat/env.ts';
 import { fldenv, frstor, fsave, fstenv } from '../xsave.ts';
-import { helper, op, type Row } from './row.ts';
+import { helper, type Lower, op, type Row } from './row.ts';
 import { executeRegister } from './x87-execute.ts';
+import * as x from './x87-lower.ts';
 import { executeMemory } from './x87-memory.ts';
-import { clearExceptions, initialise, loadControl } from './x87-ops.ts';
+import { CONSTANTS, initialise } from './x87-ops.ts';
 import { SW_ES, X87 } from './x87-state.ts';
 
 /** What FCOMI changes in RFLAGS: ZF PF CF from the comparison, OF SF AF cleared. */
@@ -35,7 +36,7 @@ function note(fpu: X87, h: HelperContext, address: bigint): void {
   }
 }
 
-const registerForm = helper((h) => {
+function registerForm(h: HelperContext): void {
   const fpu = new X87(h.view);
   checkPending(fpu, h);
   const flags = executeRegister(fpu, h.opcode, h.modrm, h.rflags);
@@ -43,11 +44,12 @@ const registerForm = helper((h) => {
   if (flags >= 0) {
     h.rflags = (h.rflags & ~STATUS_FLAGS) | flags;
   }
-});
+}
 
 /** @param stores the operand is a destination */
-const memoryForm = (opcode: number, reg: number, bytes: number, stores: boolean) =>
-  helper((h) => {
+const memoryForm =
+  (opcode: number, reg: number, bytes: number, stores: boolean) =>
+  (h: HelperContext): void => {
     const fpu = new X87(h.view);
     checkPending(fpu, h);
     const address = h.address();
@@ -59,7 +61,9 @@ const memoryForm = (opcode: number, reg: number, bytes: number, stores: boolean)
     const { sw, tags } = fpu;
     if (executeMemory(fpu, opcode, reg, operand)) {
       try {
-        h.storeBytes(address, buffer.subarray(0, bytes));
+        // Ten bytes are two stores, of which the hardware does the first even if the second faults.
+        h.storeBytes(address, buffer.subarray(0, Math.min(8, bytes)));
+        if (bytes === 10) h.storeBytes(address + 8n, buffer.subarray(8, 10));
       } catch (e) {
         // A page fault: nothing has happened. Not probed for earlier, as a blocked store does not touch memory at all.
         fpu.sw = sw;
@@ -68,50 +72,56 @@ const memoryForm = (opcode: number, reg: number, bytes: number, stores: boolean)
       }
     }
     note(fpu, h, address);
-  });
+  };
+
+type Lowering = (slow: (h: HelperContext) => void) => Lower;
 
 const SIZES: Readonly<Record<string, number>> = { Mw: 2, Md: 4, Mq: 8, Mt: 10 };
 
-function memory(name: string, encoding: string, operand: string, stores = false): Row {
+/** @param lower the lowering of the common case, given the meaning in TypeScript; without one, that is all there is */
+function memory(name: string, encoding: string, operand: string, lower: Lowering = helper, stores = false): Row {
   const [opcode, digit] = encoding.split(' /');
-  const lower = memoryForm(Number.parseInt(opcode!, 16), Number(digit), SIZES[operand]!, stores);
-  return op(name, encoding, operand, lower);
+  const slow = memoryForm(Number.parseInt(opcode!, 16), Number(digit), SIZES[operand]!, stores);
+  return op(name, encoding, operand, lower(slow));
 }
+const storing = (name: string, encoding: string, operand: string, lower?: Lowering): Row =>
+  memory(name, encoding, operand, lower, true);
 
 const ARITHMETIC = ['add', 'mul', 'com', 'comp', 'sub', 'subr', 'div', 'divr'];
 
 const memoryArithmetic: readonly Row[] = [
-  ...ARITHMETIC.map((name, n) => memory(`f${name}`, `D8 /${n}`, 'Md')),
-  ...ARITHMETIC.map((name, n) => memory(`fi${name}`, `DA /${n}`, 'Md')),
-  ...ARITHMETIC.map((name, n) => memory(`f${name}`, `DC /${n}`, 'Mq')),
-  ...ARITHMETIC.map((name, n) => memory(`fi${name}`, `DE /${n}`, 'Mw')),
+  ...ARITHMETIC.map((name, n) => memory(`f${name}`, `D8 /${n}`, 'Md', x.memoryArithmetic(0xd8, n))),
+  ...ARITHMETIC.map((name, n) => memory(`fi${name}`, `DA /${n}`, 'Md', x.memoryArithmetic(0xda, n))),
+  ...ARITHMETIC.map((name, n) => memory(`f${name}`, `DC /${n}`, 'Mq', x.memoryArithmetic(0xdc, n))),
+  ...ARITHMETIC.map((name, n) => memory(`fi${name}`, `DE /${n}`, 'Mw', x.memoryArithmetic(0xde, n))),
 ];
 
 const moves: readonly Row[] = [
-  memory('fld', 'D9 /0', 'Md'),
-  memory('fst', 'D9 /2', 'Md', true),
-  memory('fstp', 'D9 /3', 'Md', true),
-  memory('fild', 'DB /0', 'Md'),
-  memory('fisttp', 'DB /1', 'Md', true),
-  memory('fist', 'DB /2', 'Md', true),
-  memory('fistp', 'DB /3', 'Md', true),
-  memory('fld', 'DB /5', 'Mt'),
-  memory('fstp', 'DB /7', 'Mt', true),
-  memory('fld', 'DD /0', 'Mq'),
-  memory('fisttp', 'DD /1', 'Mq', true),
-  memory('fst', 'DD /2', 'Mq', true),
-  memory('fstp', 'DD /3', 'Mq', true),
-  memory('fild', 'DF /0', 'Mw'),
-  memory('fisttp', 'DF /1', 'Mw', true),
-  memory('fist', 'DF /2', 'Mw', true),
-  memory('fistp', 'DF /3', 'Mw', true),
+  memory('fld', 'D9 /0', 'Md', x.loadNumber(0xd9)),
+  storing('fst', 'D9 /2', 'Md', x.storeSingle(false)),
+  storing('fstp', 'D9 /3', 'Md', x.storeSingle(true)),
+  memory('fild', 'DB /0', 'Md', x.loadNumber(0xdb)),
+  storing('fisttp', 'DB /1', 'Md', x.storeInteger(32, true, true)),
+  storing('fist', 'DB /2', 'Md', x.storeInteger(32, false, false)),
+  storing('fistp', 'DB /3', 'Md', x.storeInteger(32, true, false)),
+  memory('fld', 'DB /5', 'Mt', x.loadExtended),
+  storing('fstp', 'DB /7', 'Mt', x.storeExtended),
+  memory('fld', 'DD /0', 'Mq', x.loadNumber(0xdd)),
+  storing('fisttp', 'DD /1', 'Mq', x.storeInteger(64, true, true)),
+  storing('fst', 'DD /2', 'Mq', x.storeDouble(false)),
+  storing('fstp', 'DD /3', 'Mq', x.storeDouble(true)),
+  memory('fild', 'DF /0', 'Mw', x.loadNumber(0xdf)),
+  storing('fisttp', 'DF /1', 'Mw', x.storeInteger(16, true, true)),
+  storing('fist', 'DF /2', 'Mw', x.storeInteger(16, false, false)),
+  storing('fistp', 'DF /3', 'Mw', x.storeInteger(16, true, false)),
   memory('fbld', 'DF /4', 'Mt'),
-  memory('fild', 'DF /5', 'Mq'),
-  memory('fbstp', 'DF /6', 'Mt', true),
-  memory('fistp', 'DF /7', 'Mq', true),
+  memory('fild', 'DF /5', 'Mq', x.loadNumber(0xdf)),
+  storing('fbstp', 'DF /6', 'Mt'),
+  storing('fistp', 'DF /7', 'Mq', x.storeInteger(64, true, false)),
 ];
 
-const register = (name: string, encoding: string): Row => op(name, encoding, '', registerForm);
+const register = (name: string, encoding: string, lower: Lowering = helper): Row =>
+  op(name, encoding, '', lower(registerForm));
 
 /** D9 E0-FF one by one. */
 const NULLARY: readonly (readonly [string, number])[] = [
@@ -144,60 +154,67 @@ const NULLARY: readonly (readonly [string, number])[] = [
   ['fcos', 0xff],
 ];
 
+/** FLD1 to FLDZ from the table of constants, the others by their lowering if they have one. */
+function nullary(byte: number): Lowering | undefined {
+  const value = byte >= 0xe8 && byte <= 0xee ? CONSTANTS[byte & 7] : undefined;
+  return value ? x.constant(...value) : x.NULLARY[byte];
+}
+
+/** Eight register numbers from a ModRM byte on. */
+const range = (opcode: string, first: number): string => `${opcode} ${first.toString(16).toUpperCase()}+r`;
+/** The lowering of D8 (to ST(0)), DC and DE (to ST(i)) by reg field. */
+const arithmeticForm = (n: number, toTop: boolean, pop = false): Lowering =>
+  n === 2 || n === 3 ? x.stackCompare(n - 2) : x.stackArithmetic(n, toTop, pop);
+
 const registers: readonly Row[] = [
-  ...ARITHMETIC.map((name, n) => register(`f${name}`, `D8 ${(0xc0 + 8 * n).toString(16).toUpperCase()}+r`)),
-  register('fld', 'D9 C0+r'),
-  register('fxch', 'D9 C8+r'),
-  register('fnop', 'D9 D0'),
+  ...ARITHMETIC.map((name, n) => register(`f${name}`, range('D8', 0xc0 + 8 * n), arithmeticForm(n, true))),
+  register('fld', 'D9 C0+r', x.loadRegister),
+  register('fxch', 'D9 C8+r', x.exchange),
+  register('fnop', 'D9 D0', x.NULLARY[0xd0]),
   register('fstp', 'D9 D8+r'),
-  ...NULLARY.map(([name, byte]) => register(name, `D9 ${byte.toString(16).toUpperCase()}`)),
-  register('fcmovb', 'DA C0+r'),
-  register('fcmove', 'DA C8+r'),
-  register('fcmovbe', 'DA D0+r'),
-  register('fcmovu', 'DA D8+r'),
-  register('fucompp', 'DA E9'),
-  register('fcmovnb', 'DB C0+r'),
-  register('fcmovne', 'DB C8+r'),
-  register('fcmovnbe', 'DB D0+r'),
-  register('fcmovnu', 'DB D8+r'),
-  register('fucomi', 'DB E8+r'),
-  register('fcomi', 'DB F0+r'),
+  ...NULLARY.map(([name, byte]) => register(name, `D9 ${byte.toString(16).toUpperCase()}`, nullary(byte))),
+  register('fcmovb', 'DA C0+r', x.conditionalMove(2)),
+  register('fcmove', 'DA C8+r', x.conditionalMove(4)),
+  register('fcmovbe', 'DA D0+r', x.conditionalMove(6)),
+  register('fcmovu', 'DA D8+r', x.conditionalMove(10)),
+  register('fucompp', 'DA E9', x.stackCompare(2)),
+  register('fcmovnb', 'DB C0+r', x.conditionalMove(3)),
+  register('fcmovne', 'DB C8+r', x.conditionalMove(5)),
+  register('fcmovnbe', 'DB D0+r', x.conditionalMove(7)),
+  register('fcmovnu', 'DB D8+r', x.conditionalMove(11)),
+  register('fucomi', 'DB E8+r', x.flagsCompare(false)),
+  register('fcomi', 'DB F0+r', x.flagsCompare(false)),
   // The manual leaves DC D0-DF, DD C8, DE D0 and DF C8-DF out; the hardware takes them as these.
   ...['add', 'mul', 'com', 'comp', 'subr', 'sub', 'divr', 'div'].map((name, n) =>
-    register(`f${name}`, `DC ${(0xc0 + 8 * n).toString(16).toUpperCase()}+r`),
+    register(`f${name}`, range('DC', 0xc0 + 8 * n), arithmeticForm(n, false)),
   ),
-  register('ffree', 'DD C0+r'),
-  register('fxch', 'DD C8+r'),
-  register('fst', 'DD D0+r'),
-  register('fstp', 'DD D8+r'),
-  register('fucom', 'DD E0+r'),
-  register('fucomp', 'DD E8+r'),
-  register('faddp', 'DE C0+r'),
-  register('fmulp', 'DE C8+r'),
-  register('fcomp', 'DE D0+r'),
-  register('fcompp', 'DE D9'),
-  register('fsubrp', 'DE E0+r'),
-  register('fsubp', 'DE E8+r'),
-  register('fdivrp', 'DE F0+r'),
-  register('fdivp', 'DE F8+r'),
+  register('ffree', 'DD C0+r', x.freeRegister),
+  register('fxch', 'DD C8+r', x.exchange),
+  register('fst', 'DD D0+r', x.storeRegister(false)),
+  register('fstp', 'DD D8+r', x.storeRegister(true)),
+  register('fucom', 'DD E0+r', x.stackCompare(0)),
+  register('fucomp', 'DD E8+r', x.stackCompare(1)),
+  register('faddp', 'DE C0+r', arithmeticForm(0, false, true)),
+  register('fmulp', 'DE C8+r', arithmeticForm(1, false, true)),
+  register('fcomp', 'DE D0+r', x.stackCompare(1)),
+  register('fcompp', 'DE D9', x.stackCompare(2)),
+  register('fsubrp', 'DE E0+r', arithmeticForm(4, false, true)),
+  register('fsubp', 'DE E8+r', arithmeticForm(5, false, true)),
+  register('fdivrp', 'DE F0+r', arithmeticForm(6, false, true)),
+  register('fdivp', 'DE F8+r', arithmeticForm(7, false, true)),
   register('ffreep', 'DF C0+r'),
-  register('fxch', 'DF C8+r'),
-  register('fstp', 'DF D0+r'),
-  register('fstp', 'DF D8+r'),
-  register('fucomip', 'DF E8+r'),
-  register('fcomip', 'DF F0+r'),
+  register('fxch', 'DF C8+r', x.exchange),
+  register('fstp', 'DF D0+r', x.storeRegister(true)),
+  register('fstp', 'DF D8+r', x.storeRegister(true)),
+  register('fucomip', 'DF E8+r', x.flagsCompare(true)),
+  register('fcomip', 'DF F0+r', x.flagsCompare(true)),
 ];
 
 const environmentBits = (h: HelperContext): 16 | 32 => (h.size === 16 ? 16 : 32);
 
 /** Control instructions: the FN forms do not wait, and none of them moves the last instruction pointer. */
 const control: readonly Row[] = [
-  op(
-    'fwait',
-    '9B',
-    '',
-    helper((h) => checkPending(new X87(h.view), h)),
-  ),
+  op('fwait', '9B', '', x.wait),
   op(
     'fldenv',
     'D9 /4',
@@ -208,16 +225,7 @@ const control: readonly Row[] = [
       fldenv(h, h.loadBytes(h.address(), (7 * bits) / 8), bits);
     }),
   ),
-  op(
-    'fldcw',
-    'D9 /5',
-    'Mw',
-    helper((h) => {
-      const fpu = new X87(h.view);
-      checkPending(fpu, h);
-      loadControl(fpu, Number(h.load(16, h.address())));
-    }),
-  ),
+  op('fldcw', 'D9 /5', 'Mw', x.loadControl),
   op(
     'fnstenv',
     'D9 /6',
@@ -230,12 +238,7 @@ const control: readonly Row[] = [
     }),
   ),
   op('fnstcw', 'D9 /7', 'Mw', (c) => c.write(0, c.get('fcw'))),
-  op(
-    'fnclex',
-    'DB E2',
-    '',
-    helper((h) => clearExceptions(new X87(h.view))),
-  ),
+  op('fnclex', 'DB E2', '', x.clearExceptions),
   op(
     'fninit',
     'DB E3',
@@ -268,7 +271,7 @@ const control: readonly Row[] = [
   op('fnstsw', 'DD /7', 'Mw', (c) => c.write(0, c.get('fsw'))),
   op('fnstsw', 'DF E0', '', (c) => c.setRegister(0, 16, c.get('fsw'))),
   op('emms', 'NP 0F 77', '', (c) => {
-    c.if(i32.and(c.get('fsw') as I32, SW_ES), () => c.raise(Vector.MF));
+    x.raisePending(c);
     c.set('fsw', i32.and(c.get('fsw') as I32, ~0x3800));
     c.set('ftw', i32.const(0));
   }),

@@ -1,4 +1,10 @@
 /** Every runtime function that rows call. */
 import type { AnyFunction } from '../ir/function.ts';
+import * as x87Arith from './x87-arith.ts';
+import * as x87Move from './x87-move.ts';
 
-export const runtimeFunctions: readonly AnyFunction[] = [];
+const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v !== null && 'results' in v;
+
+export const runtimeFunctions: readonly AnyFunction[] = [x87Arith, x87Move].flatMap((chapter) =>
+  Object.values<unknown>(chapter).filter(isFunction),
+);
