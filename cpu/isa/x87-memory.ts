@@ -1,9 +1,8 @@
 /** Memory forms of D8-DF that compute: operands and results pass through a 16-byte buffer. */
 import { fromBcd, fromInt } from '../softfloat/convert.ts';
 import { type Real, unpack32, unpack64 } from '../softfloat/real.ts';
-import { CONTEXT_SIZE } from '../state.ts';
 import * as x from './x87-ops.ts';
-import { SW_ES, X87 } from './x87-state.ts';
+import type { X87 } from './x87-state.ts';
 
 /** The operand of the arithmetic forms D8, DA, DC, DE: m32, i32, m64, i16. */
 function arithmeticOperand(opcode: number, mem: DataView): Real {
@@ -55,14 +54,6 @@ export function executeMemory(fpu: X87, opcode: number, reg: number, mem: DataVi
     default:
       return memoryDf(fpu, reg, mem);
   }
-}
-
-/** Would a store not reach memory, because of an unmasked exception or a pending one? Nothing is changed. */
-export function storeIsBlocked(state: DataView, opcode: number, reg: number): boolean {
-  const copy = new Uint8Array(CONTEXT_SIZE);
-  copy.set(new Uint8Array(state.buffer, state.byteOffset, CONTEXT_SIZE));
-  const fpu = new X87(new DataView(copy.buffer));
-  return (fpu.sw & SW_ES) !== 0 || !executeMemory(fpu, opcode, reg, new DataView(new ArrayBuffer(16)));
 }
 
 function put<T>(v: T | undefined, write: (v: T) => void): boolean {
