@@ -22,6 +22,7 @@ import { SegmentFile } from './segment.ts';
 import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
 import { CONTEXT_SIZE, PAGE_SIZE, RepeatStep, Segment, State } from './state.ts';
 import { Tlb } from './tlb.ts';
+import { ModuleStore } from './wasm/module-store.ts';
 import { type WatchHit, type WatchKind, Watchpoints } from './watchpoints.ts';
 import { XCR0, XFEATURE_AVX512 } from './xsave.ts';
 
@@ -33,6 +34,8 @@ export interface CpuOptions {
   readonly memoryLimit?: number;
   /** AVX-512 F, CD, BW, DQ and VL exist. */
   readonly avx512?: boolean;
+  /** WebAssembly that need not be made; if not given, what the build has kept. */
+  readonly modules?: ModuleStore;
 }
 
 /** Made when the first instruction under VEX or EVEX is decoded. */
@@ -86,6 +89,7 @@ export class Cpu implements Port {
   readonly vendor: Vendor;
   /** Has AVX-512 F, CD, BW, DQ and VL. */
   readonly avx512: boolean;
+  readonly modules: ModuleStore;
   readonly interpreter: Interpreter;
   readonly access: MemoryAccess;
   readonly segments: SegmentFile;
@@ -132,8 +136,12 @@ export class Cpu implements Port {
     this.access = new MemoryAccess(this.memory, this.tlb, this.cache, this.fault, this.retry);
     this.helperContext = new HelperContext(this, buffer);
     const common = commonRows.map(compileRow);
-    const all = [...common, ...coldRows.map(compileRow)];
-    this.interpreter = new Interpreter(this.memory.wasm, common, this, this.avx512 ? 64 : 32);
+    const cold = coldRows.map(compileRow);
+    const all = [...common, ...cold];
+    // What the build keeps is for vector registers of 32 bytes.
+    this.modules = options.modules ?? (this.avx512 ? new ModuleStore() : ModuleStore.shipped());
+    const vectorBytes = this.avx512 ? 64 : 32;
+    this.interpreter = new Interpreter(this.memory.wasm, { common, cold }, this, vectorBytes, this.modules);
     const extension = this.avx512 ? avx512Tables : undefined;
     const decoder = new Decoder(buildTable(all, true), buildTable(all, false), extension);
     const { memory, tlb, cache, access, segments, interpreter } = this;

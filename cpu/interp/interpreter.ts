@@ -9,14 +9,8 @@ import { compileRow } from '../decode/encoding.ts';
 import type { Lower } from '../isa/row.ts';
 import { Runtime, RuntimeImports } from '../runtime/module.ts';
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, MEMORY_PAGES, State } from '../state.ts';
-import {
-  assemble,
-  ByteWriter,
-  type FunctionBody,
-  type FunctionType,
-  HANDLER_TYPE,
-  type ModuleSpec,
-} from '../wasm/writer.ts';
+import type { ModuleStore } from '../wasm/module-store.ts';
+import { assemble, ByteWriter, type FunctionBody, type FunctionType, HANDLER_TYPE } from '../wasm/writer.ts';
 import { EvexOps } from './evex-ops.ts';
 import { Import, Locals } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
@@ -60,32 +54,46 @@ export class Interpreter {
   private readonly runtime: Runtime;
   private readonly variants: Variant[] = [];
   private readonly byKey = new Map<string, number>();
+  /** What the handlers are called in the store. */
+  private readonly names: string[] = [];
   private readonly meanings = new Map<Lower, number>();
-  private readonly helpers: ((h: HelperContext) => void)[] = [];
-  private readonly helperNumbers = new Map<(h: HelperContext) => void, number>();
+  private readonly port: Port;
+  private readonly store: ModuleStore;
   private pending: number[] = [];
 
   /** Bytes of a vector register: what VEX encodings clear above their length. */
   private readonly vectorBytes: 32 | 64;
 
-  constructor(memory: WebAssembly.Memory, common: readonly CompiledRow[], port: Port, vectorBytes: 32 | 64) {
+  /** @param store has modules that need not be made, and keeps those that are */
+  constructor(
+    memory: WebAssembly.Memory,
+    rows: { readonly common: readonly CompiledRow[]; readonly cold: readonly CompiledRow[] },
+    port: Port,
+    vectorBytes: 32 | 64,
+    store: ModuleStore,
+  ) {
     this.vectorBytes = vectorBytes;
-    for (const row of pseudoRows) this.number(variantOf(compileRow(row), 64, false, 0, 0));
-    for (const row of common) this.enumerate(row);
-    const { helpers } = this;
-    this.runtime = new Runtime(memory);
+    this.port = port;
+    this.store = store;
+    const pseudo = pseudoRows.map(compileRow);
+    for (const { row } of [...pseudo, ...rows.common, ...rows.cold]) {
+      if (!this.meanings.has(row.lower)) this.meanings.set(row.lower, this.meanings.size);
+    }
+    for (const row of pseudo) this.number(variantOf(row, 64, false, 0, 0));
+    for (const row of rows.common) this.enumerate(row);
+    this.runtime = new Runtime(memory, store);
     this.environment = {
       memory,
       table: this.table,
       slow: (r: number, lo: number, hi: number, info: number) => port.slow(r, lo, hi, info),
       commit: () => port.commit(),
       raise: (r: number, v: number, e: number) => port.raise(r, v, e),
-      helper: (n: number, r: number) => port.helper(helpers[n]!, r),
       check: (r: number, o: bigint, info: number) => port.check(r, o, info),
       resolve: (link: number) => port.resolve(link),
     };
     this.pending = [];
-    this.run = this.buildMain();
+    const all = this.variants.map((_, n) => n);
+    this.run = this.module('main', all, () => this.buildMain()) as (record: number) => number;
   }
 
   /** The handler of an instruction; `flush` before running it. */
@@ -112,10 +120,10 @@ export class Interpreter {
     if (this.pending.length === 0) return;
     const numbers = this.pending;
     this.pending = [];
-    const called = new RuntimeImports(IMPORTS.length);
-    const functions = numbers.map((n) => this.buildFunction(n, called));
-    const exports = this.instantiate({ functions, memoryPages: MEMORY_PAGES }, called);
-    for (const n of numbers) this.table.set(n, exports[`h${n}`]);
+    for (const n of numbers) {
+      const handler = this.module(this.names[n]!, [n], () => this.buildFunction(n));
+      this.table.set(n, handler);
+    }
   }
 
   private number(v: Variant): number {
@@ -130,6 +138,7 @@ export class Interpreter {
     if (known !== undefined) return known;
     const n = this.variants.length;
     this.variants.push(v);
+    this.names.push(key);
     this.byKey.set(key, n);
     this.pending.push(n);
     return n;
@@ -152,33 +161,73 @@ export class Interpreter {
     }
   }
 
-  private readonly helperIndex = (run: (h: HelperContext) => void): number => {
-    const known = this.helperNumbers.get(run);
-    if (known !== undefined) return known;
-    this.helpers.push(run);
-    this.helperNumbers.set(run, this.helpers.length - 1);
-    return this.helpers.length - 1;
-  };
-
-  private instantiate(spec: Omit<ModuleSpec, 'imports'>, called: RuntimeImports): Record<string, unknown> {
-    const module = new WebAssembly.Module(assemble({ ...spec, imports: [...IMPORTS, ...called.imports] }));
-    return new WebAssembly.Instance(module, { env: { ...this.environment, ...called.resolve(this.runtime) } }).exports;
+  /** What a module exports, taken from the store or made, with these handlers in it. */
+  private module(name: string, handlers: readonly number[], make: () => Making): unknown {
+    let helpers: Helper[] | undefined;
+    let stored = this.store.get(name);
+    if (!stored) {
+      const { called, helped, ...made } = make();
+      const functions = [made.body];
+      const imports = [...IMPORTS, ...called.imports];
+      const bytes = assemble({ table: made.table, functions, memoryPages: MEMORY_PAGES, imports });
+      stored = {
+        bytes,
+        runtime: called.list.map((fn) => fn.name),
+        helped: helped.handlers.map((n) => handlers.indexOf(n)),
+      };
+      helpers = helped.helpers;
+      this.store.add(name, stored);
+    }
+    const { bytes, runtime, helped } = stored;
+    const helper = (n: number, record: number): number => {
+      helpers ??= this.helpersOf(helped.map((h) => handlers[h]!));
+      return this.port.helper(helpers[n]!, record);
+    };
+    const env = { ...this.environment, helper, ...this.runtime.exports(runtime) };
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env }).exports[EXPORT];
   }
 
-  private buildFunction(n: number, called: RuntimeImports): FunctionBody {
-    const w = new ByteWriter();
-    const locals = new Locals(2);
+  /** The meanings in TypeScript of handlers whose code was not made here. */
+  private helpersOf(handlers: readonly number[]): Helper[] {
+    const found = new Helped();
+    for (const n of handlers) this.emit(n, new ByteWriter(), new Locals(2), functionSurroundings, found, newCalled());
+    return found.helpers;
+  }
+
+  private emit(
+    n: number,
+    w: ByteWriter,
+    locals: Locals,
+    around: Surroundings,
+    helped: Helped,
+    called: RuntimeImports,
+  ): void {
     const variant = this.variants[n]!;
     const Builder = variant.evex ? EvexOps : RecordOps;
-    const { helperIndex, vectorBytes } = this;
-    new Builder(w, locals, variant, functionSurroundings, helperIndex, called.index, vectorBytes).build();
-    return { type: HANDLER_TYPE, export: `h${n}`, locals: ['i64', ...locals.types], code: w.take() };
+    helped.handler = n;
+    new Builder(w, locals, variant, around, helped.index, called.index, this.vectorBytes).build();
   }
 
-  private buildMain(): (record: number) => number {
+  private buildFunction(n: number): Making {
+    const w = new ByteWriter();
+    const locals = new Locals(2);
+    const called = newCalled();
+    const helped = new Helped();
+    this.emit(n, w, locals, functionSurroundings, helped, called);
+    const types = ['i64', ...locals.types] as const;
+    return {
+      table: false,
+      body: { type: HANDLER_TYPE, export: EXPORT, locals: types, code: w.take() },
+      called,
+      helped,
+    };
+  }
+
+  private buildMain(): Making {
     const w = new ByteWriter();
     const locals = new Locals(3);
-    const called = new RuntimeImports(IMPORTS.length);
+    const called = newCalled();
+    const helped = new Helped();
     const count = this.variants.length;
     const scratch = locals.take('i32');
     loadState(w, 'rip');
@@ -195,9 +244,7 @@ export class Interpreter {
     for (let n = 0; n <= count; n++) w.uleb(n);
     w.u8(0x0b);
     for (let n = 0; n < count; n++) {
-      const around = caseSurroundings(count - n);
-      const { helperIndex, vectorBytes } = this;
-      new RecordOps(w, locals, this.variants[n]!, around, helperIndex, called.index, vectorBytes).build();
+      this.emit(n, w, locals, caseSurroundings(count - n), helped, called);
       w.u8(0x0b);
     }
     // Any other handler is a function in the table.
@@ -213,15 +260,40 @@ export class Interpreter {
     w.u8(0x0b); // resolve: by the jump cache, or in TypeScript
     lookUp(w, scratch);
     w.raw(0x0b, 0x00);
-    const main: FunctionBody = {
-      type: HANDLER_TYPE,
-      export: 'run',
-      locals: ['i64', 'i32', ...locals.types],
-      code: w.take(),
-    };
-    const exports = this.instantiate({ table: true, functions: [main], memoryPages: MEMORY_PAGES }, called);
-    return exports['run'] as (record: number) => number;
+    const types = ['i64', 'i32', ...locals.types] as const;
+    return { table: true, body: { type: HANDLER_TYPE, export: EXPORT, locals: types, code: w.take() }, called, helped };
   }
+}
+
+type Helper = (h: HelperContext) => void;
+
+const newCalled = (): RuntimeImports => new RuntimeImports(IMPORTS.length);
+
+/** What every module exports: the main function, or its handler. */
+const EXPORT = 'run';
+
+/** A module of one function before it is put together. */
+interface Making {
+  /** Imports the table of the handlers outside the main function. */
+  readonly table: boolean;
+  readonly body: FunctionBody;
+  readonly called: RuntimeImports;
+  readonly helped: Helped;
+}
+
+/** Numbers the meanings in TypeScript that a module calls, in the order in which it first does. */
+class Helped {
+  readonly helpers: Helper[] = [];
+  /** The handlers that call them. */
+  readonly handlers: number[] = [];
+  /** The one under construction. */
+  handler = 0;
+
+  readonly index = (run: Helper): number => {
+    if (this.handlers.at(-1) !== this.handler) this.handlers.push(this.handler);
+    const known = this.helpers.indexOf(run);
+    return known >= 0 ? known : this.helpers.push(run) - 1;
+  };
 }
 
 function loadState(w: ByteWriter, field: 'rip' | 'budget' | 'modeTag'): void {

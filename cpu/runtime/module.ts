@@ -5,6 +5,7 @@ import { i32, node } from '../ir/expr.ts';
 import type { AnyFunction, Exprs, FunctionOps, Results, RuntimeFunction, Variable } from '../ir/function.ts';
 import { fieldSize, MEMORY_PAGES, State, type StateField } from '../state.ts';
 import { emitExpr } from '../wasm/emit.ts';
+import type { ModuleStore } from '../wasm/module-store.ts';
 import { assemble, ByteWriter, type FunctionBody } from '../wasm/writer.ts';
 import { runtimeFunctions } from './all.ts';
 
@@ -102,20 +103,33 @@ export function runtimeModule(functions: readonly AnyFunction[] = runtimeFunctio
 /** The runtime functions of one memory, instantiated when the first of them is needed. */
 export class Runtime {
   private readonly memory: WebAssembly.Memory;
-  private exports: Record<string, unknown> | undefined;
+  private readonly store: ModuleStore;
+  private instance: Record<string, unknown> | undefined;
 
-  constructor(memory: WebAssembly.Memory) {
+  constructor(memory: WebAssembly.Memory, store: ModuleStore) {
     this.memory = memory;
+    this.store = store;
   }
 
-  /** The exported function, to be imported by other modules under its name. */
-  export(fn: AnyFunction): unknown {
-    this.exports ??= new WebAssembly.Instance(new WebAssembly.Module(runtimeModule()), {
-      env: { memory: this.memory },
-    }).exports;
-    const found = this.exports[fn.name];
-    if (found === undefined) throw new Error(`${fn.name} is not in runtime/all.ts`);
+  /** The exported functions, to be imported by other modules under their names. */
+  exports(names: readonly string[]): Record<string, unknown> {
+    return Object.fromEntries(names.map((name) => [name, this.export(name)]));
+  }
+
+  private export(name: string): unknown {
+    this.instance ??= this.instantiate();
+    const found = this.instance[name];
+    if (found === undefined) throw new Error(`${name} is not in runtime/all.ts`);
     return found;
+  }
+
+  private instantiate(): Record<string, unknown> {
+    let stored = this.store.get('runtime');
+    if (!stored) {
+      stored = { bytes: runtimeModule(), runtime: [], helped: [] };
+      this.store.add('runtime', stored);
+    }
+    return new WebAssembly.Instance(new WebAssembly.Module(stored.bytes), { env: { memory: this.memory } }).exports;
   }
 }
 
@@ -144,10 +158,5 @@ export class RuntimeImports {
   /** What stands in the import section, after the others. */
   get imports(): { readonly name: string; readonly type: { params: readonly Type[]; results: readonly Type[] } }[] {
     return this.list.map(({ name, params, results }) => ({ name, type: { params, results } }));
-  }
-
-  /** The functions themselves, to be added to the object that the module is instantiated with. */
-  resolve(runtime: Runtime): Record<string, unknown> {
-    return Object.fromEntries(this.list.map((fn) => [fn.name, runtime.export(fn)]));
   }
 }
