@@ -1,3 +1,4 @@
+import { NSIG } from '../abi/signal.ts';
 import { afterPtraceSignal } from '../signal/deliver.ts';
 import { kernelInfo, recalc_sigpending, send_signal } from '../signal/queue.ts';
 import { finishExit } from '../task/exit.ts';
@@ -43,10 +44,10 @@ export function finishTrap(task: Task, trap: Trap): void {
   }
 }
 
-/** ptrace_report_syscall(): the signal that the tracer gave along is sent. */
+/** ptrace_report_syscall(): the signal that the tracer gave along is sent. A stop that SIGKILL cut short leaves its own code. */
 function sendExitCode(task: Task): void {
   const sig = task.exitCode;
   if (sig === 0) return;
   task.exitCode = 0;
-  send_signal(task, kernelInfo(sig), false);
+  if (sig <= NSIG) send_signal(task, kernelInfo(sig), false);
 }

@@ -243,8 +243,12 @@ export function load_elf_binary(bprm: BinPrm & { committed: boolean }): number {
 
   const gnuStack = elf.phdrs.filter((p) => p.type === PT_GNU_STACK).at(-1);
   const stack: ExecStack = gnuStack === undefined ? 'default' : (gnuStack.flags & PF_X) !== 0 ? 'exec' : 'noexec';
+  const waits = flush_old_exec(bprm, abi);
+  if (waits !== 0) {
+    if (interpreter) fput(interpreter.file);
+    return waits;
+  }
   bprm.committed = true;
-  flush_old_exec(bprm, abi);
   const { mm } = task;
   // would_dump(): a program that its user may not read leaves no core.
   if (inode_permission(task.cred, bprm.file.inode, MAY_READ) < 0) mm.dumpable = task.kernel.coreState.suidDumpable;

@@ -40,11 +40,13 @@ function flush_signal_handlers(task: Task): void {
 /**
  * flush_old_exec() and setup_new_exec(), fs/exec.c: the point of no return. The task has a new, empty mm of the right
  * layout, one thread, default handlers, and no descriptors marked close-on-exec.
+ * @returns 0, or what de_thread() says: nothing has been done then
  */
-export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
+export function flush_old_exec(bprm: BinPrm, abi: Abi): number {
   const { task } = bprm;
   const { kernel } = task;
-  de_thread(task);
+  const error = de_thread(task);
+  if (error !== 0) return error;
   mm_release(task);
   const old = task.mm;
   const mm = new Mm(kernel, task.group.rlimits);
@@ -73,4 +75,5 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): void {
   task.comm = Buffer.from(bprm.filename.slice(bprm.filename.lastIndexOf('/') + 1))
     .subarray(0, 15)
     .toString('utf8');
+  return 0;
 }

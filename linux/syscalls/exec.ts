@@ -1,11 +1,12 @@
 /** execve(2), execveat(2), in both sizes of pointers. */
-import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR } from '../abi/errno.ts';
+import { E2BIG, EAGAIN, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTDIR, ERESTARTNOINTR } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, PATH_MAX } from '../abi/fcntl.ts';
 import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
-import { type SysResult, trapped } from '../entry/syscall-row.ts';
+import { block, type SysResult, trapped } from '../entry/syscall-row.ts';
 import { do_execve } from '../exec/execve.ts';
 import { get_user_u32, get_user_u64, strnbytes_from_user, strncpy_from_user } from '../mm/uaccess.ts';
 import { ptrace_event } from '../ptrace/stop.ts';
+import { execChannel } from '../task/group.ts';
 import type { Task } from '../task/task.ts';
 
 /** MAX_ARG_STRINGS is 2^31-1; the size limit of the strings ends a list long before. */
@@ -29,15 +30,17 @@ function strings(task: Task, address: number, word: 4 | 8): Uint8Array[] | numbe
 
 /**
  * exec_binprm(), fs/exec.c: the tracer is told. It has the old thread id, which was another one when the caller was not the
- * leader.
+ * leader. While other threads are left the call is begun again and again.
  */
 function afterExec(task: Task, oldPid: number, error: number): SysResult {
+  if (error === -ERESTARTNOINTR) return block(task, { channels: [execChannel(task.group)], killable: true });
   if (error === 0 && ptrace_event(task, PTRACE_EVENT_EXEC, oldPid)) return trapped(task, 'executed');
   return error;
 }
 
 function execve(task: Task, path: number, argv: number, envp: number, word: 4 | 8): SysResult {
-  if (task.wait) return 0;
+  if (task.wait?.data === 'executed') return 0;
+  if (task.wait?.reason === 'signal') return -EAGAIN;
   const name = strncpy_from_user(task.mm, path, PATH_MAX);
   if (typeof name === 'number') return name;
   const args = strings(task, argv, word);
@@ -57,7 +60,8 @@ function execveat(
   flags: number,
   word: 4 | 8,
 ): SysResult {
-  if (task.wait) return 0;
+  if (task.wait?.data === 'executed') return 0;
+  if (task.wait?.reason === 'signal') return -EAGAIN;
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const name = strncpy_from_user(task.mm, path, PATH_MAX);
   if (typeof name === 'number') return name;

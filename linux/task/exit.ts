@@ -1,5 +1,6 @@
 /** The end of tasks: kernel/exit.c and the parts of kernel/signal.c and kernel/fork.c that belong to it. */
 
+import { EAGAIN, ERESTARTNOINTR } from '../abi/errno.ts';
 import { FUTEX_BITSET_MATCH_ANY } from '../abi/futex.ts';
 import { PTRACE_EVENT_EXIT } from '../abi/ptrace.ts';
 import { SIGCHLD, SIGCONT, SIGHUP, signalName } from '../abi/signal.ts';
@@ -10,7 +11,7 @@ import { ptrace_unlink } from '../ptrace/link.ts';
 import { ptrace_event, ptrace_reparented } from '../ptrace/stop.ts';
 import { kernelInfo, kill_thread, send_signal } from '../signal/queue.ts';
 import { exit_robust_list, futex_wake } from './futex.ts';
-import { SIGNAL_GROUP_EXIT } from './group.ts';
+import { execChannel, SIGNAL_GROUP_EXIT } from './group.ts';
 import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
 import { release_task } from './release.ts';
 import type { Task } from './task.ts';
@@ -18,7 +19,8 @@ import type { Task } from './task.ts';
 /** do_group_exit(): the whole process ends with this status; the first call decides. */
 export function do_group_exit(task: Task, code: number): void {
   const { group } = task;
-  if ((group.flags & SIGNAL_GROUP_EXIT) === 0) {
+  // Killed by another thread's execve, the process goes on: signal_group_exit().
+  if ((group.flags & SIGNAL_GROUP_EXIT) === 0 && (group.execTask ?? task) === task) {
     group.flags = SIGNAL_GROUP_EXIT;
     group.groupExitCode = code;
     for (const t of group.threads) if (t !== task) kill_thread(t);
@@ -102,6 +104,7 @@ function exit_notify(task: Task, others: boolean): void {
     autoreap = do_notify_parent(task, own ? task.exitSignal : SIGCHLD);
   } else if (task.isLeader) autoreap = thread_group_empty(task) && do_notify_parent(task, task.exitSignal);
   if (autoreap) release_task(task);
+  else if (group.execTask) task.kernel.wake(execChannel(group));
 }
 
 /** kill_orphaned_pgrp(): a stopped process group that lost its last outside parent gets SIGHUP and SIGCONT. */
@@ -147,28 +150,36 @@ function find_new_reaper(task: Task): Task | undefined {
 }
 
 /**
- * de_thread(), fs/exec.c: the other threads die, and the caller becomes the leader under the process's own pid.
- * Unlike Linux: they die at once instead of at their next look at signals, without PTRACE_EVENT_EXIT, and execve does not
- * wait until their tracers have waited for them.
+ * de_thread(), fs/exec.c: the other threads die, and the caller becomes the leader under the process's own pid. Traced ones
+ * are gone only when their tracers have waited for them.
+ * @returns 0, -ERESTARTNOINTR while others are left: to be called again when `execChannel()` is woken, or -EAGAIN
  */
-export function de_thread(task: Task): void {
-  const { group, kernel } = task;
-  const oldLeader = group.leader;
-  for (const t of [...group.threads]) {
-    if (t === task) continue;
-    if (t === oldLeader) continue;
-    finishExit(t, 0);
+export function de_thread(task: Task): number {
+  const { group } = task;
+  if ((group.flags & SIGNAL_GROUP_EXIT) !== 0 || (group.execTask ?? task) !== task) return -EAGAIN;
+  if (group.threads.length > 1 && !group.execTask) {
+    // zap_other_threads().
+    group.execTask = task;
+    group.groupStopCount = 0;
+    for (const t of group.threads) if (t !== task) kill_thread(t);
   }
-  if (oldLeader === task) return;
-  if (oldLeader.exitState === undefined) finishExit(oldLeader, 0);
+  const oldLeader = group.leader;
+  const isGone = (t: Task): boolean => t === task || (t === oldLeader && t.exitState !== undefined);
+  if (!group.threads.every(isGone)) return -ERESTARTNOINTR;
+  group.execTask = undefined;
+  if (oldLeader !== task) takeOver(task, oldLeader);
+  return 0;
+}
+
+/** The new leader takes over the old one's identity; a tracer of the old one hears no more of it. */
+function takeOver(task: Task, oldLeader: Task): void {
+  const { group, kernel } = task;
   if (oldLeader.ptrace !== 0) {
     const tracer = oldLeader.parent;
     ptrace_unlink(oldLeader);
     if (tracer) kernel.wake(`child:${tracer.tgid}`);
   }
-  // The new leader takes over the old one's identity.
-  const oldPid = task.pid;
-  kernel.tasks.delete(oldPid);
+  kernel.tasks.delete(task.pid);
   task.pid = oldLeader.pid;
   task.exitSignal = SIGCHLD;
   task.realParent = oldLeader.realParent;

@@ -53,6 +53,8 @@ export class ThreadGroup {
   /** SIGNAL_* */
   flags = 0;
   groupExitCode = 0;
+  /** `group_exit_task`: the thread in execve that waits for the end of the others. */
+  execTask: Task | undefined;
   /** Threads that have still to stop for the group stop under way. */
   groupStopCount = 0;
   pgrp: number;
@@ -86,3 +88,6 @@ export class ThreadGroup {
     this.rlimits = rlimits;
   }
 }
+
+/** The channel on which execve waits for the other threads. */
+export const execChannel = (group: ThreadGroup): string => `exec:${group.tgid}`;

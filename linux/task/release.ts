@@ -1,4 +1,5 @@
 import { ptrace_unlink } from '../ptrace/link.ts';
+import { execChannel } from './group.ts';
 import { do_notify_parent, thread_group_empty } from './notify.ts';
 import type { Task } from './task.ts';
 
@@ -10,6 +11,7 @@ export function release_task(task: Task): void {
   task.state = 'dead';
   if (kernel.tasks.get(task.pid) === task) kernel.tasks.delete(task.pid);
   group.threads = group.threads.filter((t) => t !== task);
+  if (group.execTask) kernel.wake(execChannel(group));
   const parent = task.realParent;
   if (parent && task.isLeader) {
     parent.children = parent.children.filter((t) => t !== task);
