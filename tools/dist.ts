@@ -4,13 +4,16 @@
  * dist/server/main.js      runs the bundle
  * dist/server/bundle.js    all sources and the libraries they use; bundle.js.map
  * dist/server/bundle.code  what V8 has compiled of the bundle for an earlier run
+ * dist/cpu/wasm/modules.bin what the interpreter has made for an earlier run
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { STORE_FILE } from '../cpu/wasm/module-store.ts';
 import { PROJECT, unpackBundled } from '../server/bundled.ts';
 import { BUNDLE, CODE } from './bundle-script.ts';
+import { commonModules } from './modules.ts';
 
 const WRITER = 'write-code.js';
 
@@ -74,6 +77,9 @@ export async function makeDist(folder: string): Promise<void> {
   const parts = `${folder}.new`;
   rmSync(parts, { recursive: true, force: true });
   await bundle(parts);
+  const wasm = join(parts, 'cpu', 'wasm');
+  mkdirSync(wasm, { recursive: true });
+  writeFileSync(join(wasm, STORE_FILE), commonModules().serialize());
   writeCode(parts);
   rmSync(join(parts, WRITER));
   rmSync(folder, { recursive: true, force: true });

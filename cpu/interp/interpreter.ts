@@ -9,8 +9,15 @@ import { compileRow } from '../decode/encoding.ts';
 import type { Lower } from '../isa/row.ts';
 import { Runtime, RuntimeImports } from '../runtime/module.ts';
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, MEMORY_PAGES, State } from '../state.ts';
-import type { ModuleStore } from '../wasm/module-store.ts';
-import { assemble, ByteWriter, type FunctionBody, type FunctionType, HANDLER_TYPE } from '../wasm/writer.ts';
+import type { ModuleStore, StoredModule } from '../wasm/module-store.ts';
+import {
+  assemble,
+  ByteWriter,
+  type FunctionBody,
+  type FunctionType,
+  HANDLER_TYPE,
+  type ModuleSpec,
+} from '../wasm/writer.ts';
 import { EvexOps } from './evex-ops.ts';
 import { Import, Locals } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
@@ -59,6 +66,12 @@ export class Interpreter {
   private readonly meanings = new Map<Lower, number>();
   private readonly port: Port;
   private readonly store: ModuleStore;
+  /** The meanings in TypeScript of each handler, as far as known. */
+  private readonly helpers: (readonly Helper[])[] = [];
+  /** How many handlers are cases of the main function. */
+  private readonly mainCount: number;
+  /** Handlers from the store, by name. */
+  private kept: ReadonlyMap<string, unknown> | undefined;
   private pending: number[] = [];
 
   /** Bytes of a vector register: what VEX encodings clear above their length. */
@@ -92,8 +105,9 @@ export class Interpreter {
       resolve: (link: number) => port.resolve(link),
     };
     this.pending = [];
-    const all = this.variants.map((_, n) => n);
-    this.run = this.module('main', all, () => this.buildMain()) as (record: number) => number;
+    this.mainCount = this.variants.length;
+    const main = this.store.get('main') ?? this.store.add('main', this.makeMain());
+    this.run = this.instantiate(main, (n) => n)['run'] as (record: number) => number;
   }
 
   /** The handler of an instruction; `flush` before running it. */
@@ -118,12 +132,31 @@ export class Interpreter {
   /** Compiles the handlers that `handlerFor` has newly numbered. */
   flush(): void {
     if (this.pending.length === 0) return;
-    const numbers = this.pending;
+    const numbers = this.pending.filter((n) => !this.takeKept(n));
     this.pending = [];
-    for (const n of numbers) {
-      const handler = this.module(this.names[n]!, [n], () => this.buildFunction(n));
-      this.table.set(n, handler);
+    if (numbers.length === 0) return;
+    const exports = this.instantiate(this.makeFunctions(numbers), (n) => numbers[n]!);
+    for (const [i, n] of numbers.entries()) this.table.set(n, exports[`h${i}`]);
+  }
+
+  /** All handlers outside the main function so far, for the store. */
+  keepFunctions(): void {
+    const numbers = this.variants.map((_, n) => n).slice(this.mainCount);
+    this.store.add('functions', this.makeFunctions(numbers));
+  }
+
+  /** Takes a handler from the store; false if it is not there. */
+  private takeKept(n: number): boolean {
+    const stored = this.store.get('functions');
+    if (!stored) return false;
+    if (!this.kept) {
+      const { handlers } = stored;
+      const exports = this.instantiate(stored, (at) => this.byKey.get(handlers[at]!)!);
+      this.kept = new Map(handlers.map((name, i) => [name, exports[`h${i}`]]));
     }
+    const handler = this.kept.get(this.names[n]!);
+    if (handler) this.table.set(n, handler);
+    return handler !== undefined;
   }
 
   private number(v: Variant): number {
@@ -161,73 +194,62 @@ export class Interpreter {
     }
   }
 
-  /** What a module exports, taken from the store or made, with these handlers in it. */
-  private module(name: string, handlers: readonly number[], make: () => Making): unknown {
-    let helpers: Helper[] | undefined;
-    let stored = this.store.get(name);
-    if (!stored) {
-      const { called, helped, ...made } = make();
-      const functions = [made.body];
-      const imports = [...IMPORTS, ...called.imports];
-      const bytes = assemble({ table: made.table, functions, memoryPages: MEMORY_PAGES, imports });
-      stored = {
-        bytes,
-        runtime: called.list.map((fn) => fn.name),
-        helped: helped.handlers.map((n) => handlers.indexOf(n)),
-      };
-      helpers = helped.helpers;
-      this.store.add(name, stored);
-    }
-    const { bytes, runtime, helped } = stored;
-    const helper = (n: number, record: number): number => {
-      helpers ??= this.helpersOf(helped.map((h) => handlers[h]!));
-      return this.port.helper(helpers[n]!, record);
-    };
-    const env = { ...this.environment, helper, ...this.runtime.exports(runtime) };
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env }).exports[EXPORT];
+  /** @param numberOf the number of the handler at a position in the module */
+  private instantiate(m: StoredModule, numberOf: (position: number) => number): Record<string, unknown> {
+    const helper = (n: number, record: number): number =>
+      this.port.helper(this.helpersOf(numberOf(n >> HELPER_BITS))[n & HELPER_MASK]!, record);
+    const env = { ...this.environment, helper, ...this.runtime.exports(m.runtime) };
+    return new WebAssembly.Instance(new WebAssembly.Module(m.bytes), { env }).exports;
   }
 
-  /** The meanings in TypeScript of handlers whose code was not made here. */
-  private helpersOf(handlers: readonly number[]): Helper[] {
-    const found = new Helped();
-    for (const n of handlers) this.emit(n, new ByteWriter(), new Locals(2), functionSurroundings, found, newCalled());
-    return found.helpers;
+  /** The meanings in TypeScript that a handler calls, in the order in which its code does. */
+  private helpersOf(n: number): readonly Helper[] {
+    let found = this.helpers[n];
+    if (!found) {
+      // The code comes from the store.
+      this.emit(n, 0, new ByteWriter(), new Locals(2), functionSurroundings, newCalled());
+      found = this.helpers[n]!;
+    }
+    return found;
   }
 
   private emit(
     n: number,
+    position: number,
     w: ByteWriter,
     locals: Locals,
     around: Surroundings,
-    helped: Helped,
     called: RuntimeImports,
   ): void {
     const variant = this.variants[n]!;
-    const Builder = variant.evex ? EvexOps : RecordOps;
-    helped.handler = n;
-    new Builder(w, locals, variant, around, helped.index, called.index, this.vectorBytes).build();
-  }
-
-  private buildFunction(n: number): Making {
-    const w = new ByteWriter();
-    const locals = new Locals(2);
-    const called = newCalled();
-    const helped = new Helped();
-    this.emit(n, w, locals, functionSurroundings, helped, called);
-    const types = ['i64', ...locals.types] as const;
-    return {
-      table: false,
-      body: { type: HANDLER_TYPE, export: EXPORT, locals: types, code: w.take() },
-      called,
-      helped,
+    const helpers: Helper[] = [];
+    const helperIndex = (run: Helper): number => {
+      const known = helpers.indexOf(run);
+      const index = known >= 0 ? known : helpers.push(run) - 1;
+      if (index > HELPER_MASK) throw new Error(`${variant.row.row.name}: too many meanings in TypeScript`);
+      return (position << HELPER_BITS) | index;
     };
+    const Builder = variant.evex ? EvexOps : RecordOps;
+    new Builder(w, locals, variant, around, helperIndex, called.index, this.vectorBytes).build();
+    this.helpers[n] = helpers;
   }
 
-  private buildMain(): Making {
+  private makeFunctions(numbers: readonly number[]): StoredModule {
+    const called = newCalled();
+    const functions = numbers.map((n, position): FunctionBody => {
+      const w = new ByteWriter();
+      const locals = new Locals(2);
+      this.emit(n, position, w, locals, functionSurroundings, called);
+      return { type: HANDLER_TYPE, export: `h${position}`, locals: ['i64', ...locals.types], code: w.take() };
+    });
+    const handlers = numbers.map((n) => this.names[n]!);
+    return finish({ functions, memoryPages: MEMORY_PAGES }, called, handlers);
+  }
+
+  private makeMain(): StoredModule {
     const w = new ByteWriter();
     const locals = new Locals(3);
     const called = newCalled();
-    const helped = new Helped();
     const count = this.variants.length;
     const scratch = locals.take('i32');
     loadState(w, 'rip');
@@ -244,7 +266,7 @@ export class Interpreter {
     for (let n = 0; n <= count; n++) w.uleb(n);
     w.u8(0x0b);
     for (let n = 0; n < count; n++) {
-      this.emit(n, w, locals, caseSurroundings(count - n), helped, called);
+      this.emit(n, n, w, locals, caseSurroundings(count - n), called);
       w.u8(0x0b);
     }
     // Any other handler is a function in the table.
@@ -260,40 +282,27 @@ export class Interpreter {
     w.u8(0x0b); // resolve: by the jump cache, or in TypeScript
     lookUp(w, scratch);
     w.raw(0x0b, 0x00);
-    const types = ['i64', 'i32', ...locals.types] as const;
-    return { table: true, body: { type: HANDLER_TYPE, export: EXPORT, locals: types, code: w.take() }, called, helped };
+    const main: FunctionBody = {
+      type: HANDLER_TYPE,
+      export: 'run',
+      locals: ['i64', 'i32', ...locals.types],
+      code: w.take(),
+    };
+    return finish({ table: true, functions: [main], memoryPages: MEMORY_PAGES }, called, []);
   }
 }
 
 type Helper = (h: HelperContext) => void;
 
+/** A meaning in TypeScript is named by the position of its handler in the module and its place among the handler's. */
+const HELPER_BITS = 4;
+const HELPER_MASK = (1 << HELPER_BITS) - 1;
+
 const newCalled = (): RuntimeImports => new RuntimeImports(IMPORTS.length);
 
-/** What every module exports: the main function, or its handler. */
-const EXPORT = 'run';
-
-/** A module of one function before it is put together. */
-interface Making {
-  /** Imports the table of the handlers outside the main function. */
-  readonly table: boolean;
-  readonly body: FunctionBody;
-  readonly called: RuntimeImports;
-  readonly helped: Helped;
-}
-
-/** Numbers the meanings in TypeScript that a module calls, in the order in which it first does. */
-class Helped {
-  readonly helpers: Helper[] = [];
-  /** The handlers that call them. */
-  readonly handlers: number[] = [];
-  /** The one under construction. */
-  handler = 0;
-
-  readonly index = (run: Helper): number => {
-    if (this.handlers.at(-1) !== this.handler) this.handlers.push(this.handler);
-    const known = this.helpers.indexOf(run);
-    return known >= 0 ? known : this.helpers.push(run) - 1;
-  };
+function finish(spec: Omit<ModuleSpec, 'imports'>, called: RuntimeImports, handlers: readonly string[]): StoredModule {
+  const bytes = assemble({ ...spec, imports: [...IMPORTS, ...called.imports] });
+  return { bytes, runtime: called.list.map((fn) => fn.name), handlers };
 }
 
 function loadState(w: ByteWriter, field: 'rip' | 'budget' | 'modeTag'): void {

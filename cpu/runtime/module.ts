@@ -124,11 +124,8 @@ export class Runtime {
   }
 
   private instantiate(): Record<string, unknown> {
-    let stored = this.store.get('runtime');
-    if (!stored) {
-      stored = { bytes: runtimeModule(), runtime: [], helped: [] };
-      this.store.add('runtime', stored);
-    }
+    const made = () => ({ bytes: runtimeModule(), runtime: [], handlers: [] });
+    const stored = this.store.get('runtime') ?? this.store.add('runtime', made());
     return new WebAssembly.Instance(new WebAssembly.Module(stored.bytes), { env: { memory: this.memory } }).exports;
   }
 }

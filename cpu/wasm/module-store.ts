@@ -1,6 +1,6 @@
 /**
- * The modules that the interpreter has made, by what they mean. `npm run build` keeps those that many programs need in a
- * file beside the compiled code; from sources everything is made when it is needed, and comes out the same.
+ * Modules that the interpreter need not make: the main function, the runtime functions and the handlers that many programs
+ * need. `npm run build` keeps them in a file beside the compiled code; from sources they are made, and come out the same.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -13,14 +13,16 @@ export interface StoredModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The runtime functions that it imports. */
   readonly runtime: readonly string[];
-  /** Positions, among the handlers in the module, of those that call meanings in TypeScript. */
-  readonly helped: readonly number[];
+  /** The handlers that it exports, by the names that the interpreter gives them. */
+  readonly handlers: readonly string[];
 }
 
-export class ModuleStore {
-  private readonly modules: Map<string, StoredModule>;
+type Name = 'main' | 'functions' | 'runtime';
 
-  constructor(modules = new Map<string, StoredModule>()) {
+export class ModuleStore {
+  private readonly modules: Map<Name, StoredModule>;
+
+  constructor(modules = new Map<Name, StoredModule>()) {
     this.modules = modules;
   }
 
@@ -31,19 +33,16 @@ export class ModuleStore {
   }
 
   static from(file: Uint8Array): ModuleStore {
-    return new ModuleStore(deserialize(file) as Map<string, StoredModule>);
+    return new ModuleStore(deserialize(file) as Map<Name, StoredModule>);
   }
 
-  get(name: string): StoredModule | undefined {
+  get(name: Name): StoredModule | undefined {
     return this.modules.get(name);
   }
 
-  add(name: string, module: StoredModule): void {
+  add(name: Name, module: StoredModule): StoredModule {
     this.modules.set(name, module);
-  }
-
-  get names(): string[] {
-    return [...this.modules.keys()];
+    return module;
   }
 
   /** The contents of the file. */

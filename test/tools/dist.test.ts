@@ -1,11 +1,13 @@
 /** What `npm run build` makes runs as the sources do. */
 import { spawnSync } from 'node:child_process';
-import { rmSync, truncateSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ModuleStore, STORE_FILE } from '../../cpu/wasm/module-store.ts';
 import { PROJECT } from '../../server/bundled.ts';
 import { bundleScript, CODE } from '../../tools/bundle-script.ts';
 import { makeDist } from '../../tools/dist.ts';
+import { commonModules } from '../../tools/modules.ts';
 import { buildC, haveGcc } from '../helpers/build.ts';
 
 describe('dist', () => {
@@ -21,6 +23,13 @@ describe('dist', () => {
 
   it('starts with the code that V8 compiled for it', () => {
     expect(bundleScript(server).cachedDataRejected).to.equal(false);
+  });
+
+  it('has the modules that the interpreter makes', () => {
+    const kept = ModuleStore.from(readFileSync(join(folder, 'cpu', 'wasm', STORE_FILE)));
+    const made = commonModules();
+    expect(made.get('functions')!.handlers).to.have.length.greaterThan(50);
+    for (const name of ['main', 'functions', 'runtime'] as const) expect(kept.get(name)).to.deep.equal(made.get(name));
   });
 
   it('runs a program', function () {
