@@ -16,6 +16,7 @@ import type { SigInfo } from '../abi/signal.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import { access_process_vm } from '../mm/uaccess.ts';
 import type { UserRegset, UserRegsetView } from '../ptrace/regset.ts';
+import { task_user_regset_view } from '../ptrace/regset-views.ts';
 import { siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
 import type { Task } from '../task/task.ts';
 
@@ -85,7 +86,7 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
   const bytes = general.get(thread);
   const regs = typeof bytes === 'number' ? new Uint8Array(0) : bytes;
   if (!compat) {
-    const out = new Uint8Array(elf_prstatus.size + REG_SIZE + 8);
+    const out = new Uint8Array(prstatusSize(task));
     elf_prstatus.writeTo(out, {
       ...head,
       pr_sigpend: pending,
@@ -96,8 +97,7 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
     return withRegisters(out, elf_prstatus.size, REG_SIZE, regs, general.elementSize);
   }
   const size = task.kernel.ops.compat_pr_reg_size(task, general.size);
-  // PRSTATUS_SIZE(): 144 or 296.
-  const out = new Uint8Array(compat_elf_prstatus.size + size + (size === REG_SIZE ? 8 : 4));
+  const out = new Uint8Array(prstatusSize(task));
   const low = (set: bigint): number => Number(set & 0xffff_ffffn);
   compat_elf_prstatus.writeTo(out, {
     ...head,
@@ -107,6 +107,13 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
     pr_cutime: timeval(group.childrenTime),
   });
   return withRegisters(out, compat_elf_prstatus.size, size, regs, general.elementSize);
+}
+
+/** PRSTATUS_SIZE(): 336, or 144 or 296 of a compat core. */
+export function prstatusSize(task: Task): number {
+  if (task.mm.binfmt === 'elf64') return elf_prstatus.size + REG_SIZE + 8;
+  const size = task.kernel.ops.compat_pr_reg_size(task, task_user_regset_view(task).regsets[0]!.size);
+  return compat_elf_prstatus.size + size + (size === REG_SIZE ? 8 : 4);
 }
 
 /** sizeof(elf_gregset_t): struct user_regs_struct. */

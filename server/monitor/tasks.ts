@@ -1,5 +1,19 @@
-/** Tasks and their memory: tasks maps vdso gdt regset. */
+/** Tasks and their memory: tasks maps vdso gdt regset handlers. */
+import { EM_386 } from '../../linux/abi/elf.ts';
+import {
+  SA_IA32_ABI,
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTART,
+  SA_RESTORER,
+  SA_SIGINFO,
+  SA_X32_ABI,
+  signalName,
+} from '../../linux/abi/signal.ts';
+import { prstatusSize } from '../../linux/coredump/notes.ts';
 import { mapsLine } from '../../linux/fs/proc/maps.ts';
+import { task_user_regset_view } from '../../linux/ptrace/regset-views.ts';
 import { csOf } from '../../linux/task/pt-regs.ts';
 import type { Task } from '../../linux/task/task.ts';
 import { TIF_IA32, TIF_X32 } from '../../linux/task/thread-info.ts';
@@ -105,8 +119,35 @@ function gdt(task: Task, { kernel }: MonitorContext): string {
 function regset(task: Task, { kernel }: MonitorContext): string {
   const view = kernel.ops.task_user_regset_view(task);
   const tif = (task.threadInfo.flags & TIF_IA32) !== 0 ? 'set' : 'clear';
-  return `task ${task.pid}: CS 0x${hex(csOf(task))}, TIF_IA32 ${tif}: a ptrace tracer of kernel ${kernel.ops.release} gets the ${view} registers\n`;
+  const { regsets, machine } = task_user_regset_view(task);
+  const sets = regsets.map((r) => `${r.name} ${r.active?.(task) === 0 ? 0 : r.size}`).join(', ');
+  const elf = `${task.mm.binfmt === 'elf64' ? 'ELF64' : 'ELF32'} ${machine === EM_386 ? 'EM_386' : 'EM_X86_64'}`;
+  return (
+    `task ${task.pid}: CS 0x${hex(csOf(task))}, TIF_IA32 ${tif}: a ptrace tracer of kernel ${kernel.ops.release} gets the ${view} registers\n` +
+    `bytes of each set: ${sets}\n` +
+    `a core file is ${elf}, with ${prstatusSize(task)} bytes of NT_PRSTATUS\n`
+  );
 }
+
+/** The handlers of a process, and the frame that each would get now. */
+function handlers(task: Task, { kernel }: MonitorContext): string {
+  const { ops } = kernel;
+  const rows = task.sighand.actions.flatMap((action, sig) => {
+    if (sig === 0 || action.handler === 0n) return [];
+    const where = action.handler === 1n ? 'SIG_IGN' : `0x${hex(action.handler)}`;
+    const x32 = ops.is_x32_frame(action, task) ? 'x32' : '64-bit';
+    const frame = action.handler === 1n ? '' : ops.is_ia32_compat_frame(action, task) ? 'i386' : x32;
+    return [[signalName(sig), where, `0x${hex(action.flags)}`, flagNames(action.flags), frame]];
+  });
+  return rows.length === 0 ? 'no handlers\n' : table([['signal', 'handler', 'flags', '', 'frame'], ...rows]);
+}
+
+const SA_FLAGS = { SA_SIGINFO, SA_ONSTACK, SA_RESTART, SA_NODEFER, SA_RESETHAND, SA_RESTORER, SA_IA32_ABI, SA_X32_ABI };
+const flagNames = (flags: number): string =>
+  Object.entries(SA_FLAGS)
+    .filter(([, bit]) => (flags & bit) !== 0)
+    .map(([name]) => name)
+    .join('|');
 
 export const TASK_COMMANDS: readonly MonitorCommand[] = [
   { name: 'tasks', usage: '', help: 'every task: state, ABI, CS, place, what it waits for', run: tasks },
@@ -123,5 +164,11 @@ export const TASK_COMMANDS: readonly MonitorCommand[] = [
     run: withTask(vdso),
   },
   { name: 'gdt', usage: '[TID]', help: 'the segment descriptors that a task can use', run: withTask(gdt) },
-  { name: 'regset', usage: '[TID]', help: 'which registers a ptrace tracer would get', run: withTask(regset) },
+  {
+    name: 'regset',
+    usage: '[TID]',
+    help: 'which registers a ptrace tracer would get, and a core file would have',
+    run: withTask(regset),
+  },
+  { name: 'handlers', usage: '[TID]', help: 'signal handlers, and the frame that each gets', run: withTask(handlers) },
 ];
