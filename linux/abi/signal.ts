@@ -52,6 +52,8 @@ export const SA_NOCLDSTOP = 0x1,
 /** Patch 0006, arch/x86/include/asm/signal.h (kernel only). */
 export const SA_X32_ABI = 0x0100_0000,
   SA_IA32_ABI = 0x0200_0000;
+/** si_code of SIGSYS. */
+export const SYS_SECCOMP = 1;
 export const SA_RESTORER = 0x0400_0000,
   SA_ONSTACK = 0x0800_0000,
   SA_RESTART = 0x1000_0000;

@@ -2,6 +2,8 @@
 import { type Exit, Vector } from '../../cpu/exit.ts';
 import { fxsave } from '../../cpu/xsave.ts';
 import { EFAULT, ENOSYS } from '../abi/errno.ts';
+import { PTRACE_EVENT_SECCOMP } from '../abi/ptrace.ts';
+import { SECCOMP_MODE_DISABLED } from '../abi/seccomp.ts';
 import {
   FPE_FLTDIV,
   FPE_FLTINV,
@@ -10,15 +12,19 @@ import {
   FPE_FLTUND,
   SI_KERNEL,
   SIGFPE,
+  SIGSYS,
   SIGTRAP,
   TRAP_BRKPT,
 } from '../abi/signal.ts';
 import { classifyFault } from '../mm/fault.ts';
 import { get_user_u32 } from '../mm/uaccess.ts';
 import { do_debug } from '../ptrace/debug-exception.ts';
-import { ptrace_report_syscall } from '../ptrace/stop.ts';
+import { ptrace_event, ptrace_report_syscall } from '../ptrace/stop.ts';
+import { seccomp_phase1 } from '../seccomp/seccomp.ts';
 import { do_trap, forceIretFault, simpleTrap } from '../signal/fault.ts';
 import { force_sig_info, kernelInfo } from '../signal/queue.ts';
+import { do_exit } from '../task/exit.ts';
+import { fatal_signal_pending } from '../task/jobctl.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
@@ -209,11 +215,40 @@ function startSyscall(task: Task): void {
   task.inSyscall = true;
   task.wait = undefined;
   fetchArguments(task);
-  if ((task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) !== 0) {
+  const traced = (task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) !== 0;
+  if (traced || task.seccomp.mode !== SECCOMP_MODE_DISABLED) {
     task.regs.rax = BigInt.asUintN(64, BigInt(-ENOSYS));
-    if (ptrace_report_syscall(task, 'syscall-entry')) return;
+    // Before the tracer's stop: what it changes there is not checked.
+    if (task.seccomp.mode !== SECCOMP_MODE_DISABLED && !checkSeccomp(task)) return;
+    if (traced && ptrace_report_syscall(task, 'syscall-entry')) return;
   }
-  stopForDebugger(task);
+  if (task.seccomp.mode !== SECCOMP_MODE_DISABLED && task.sysNr < 0) endSyscall(task);
+  else stopForDebugger(task);
+}
+
+/** syscall_trace_enter_phase1() and seccomp_phase2(). @returns false when the call does not go on from here */
+function checkSeccomp(task: Task): boolean {
+  const verdict = seccomp_phase1(task);
+  if (verdict === 'ok') return true;
+  if (verdict === 'ended') return false;
+  if (verdict === 'skip') {
+    task.origAx = -1n;
+    fetchArguments(task);
+    return true;
+  }
+  if (ptrace_event(task, PTRACE_EVENT_SECCOMP, verdict, { kind: 'seccomp' })) return false;
+  // Nobody to ask: RAX is -ENOSYS already.
+  endSyscall(task);
+  return false;
+}
+
+/** seccomp_phase2() behind the stop of PTRACE_EVENT_SECCOMP. */
+export function afterSeccompStop(task: Task): void {
+  fetchArguments(task);
+  if (fatal_signal_pending(task)) do_exit(task, SIGSYS);
+  else if (task.sysNr < 0) endSyscall(task);
+  else if ((task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) === 0) stopForDebugger(task);
+  else ptrace_report_syscall(task, 'syscall-entry');
 }
 
 /** tracehook_report_syscall_entry() after the stop. @param skip the tracer emulates the call, or the task is being killed */

@@ -218,6 +218,7 @@ import {
   sys_sched_yield,
   sys_setpriority,
 } from '../syscalls/sched.ts';
+import { sys_seccomp } from '../syscalls/seccomp.ts';
 import {
   compat_sys_sigaction,
   compat_sys_sigpending,
@@ -670,7 +671,7 @@ export const syscalls32 = [
   row(351, 'sched_setattr', ['pid', 'ptr', 'flags']),
   row(352, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags']),
   row(353, 'renameat2', ['fd', 'str', 'fd', 'str', 'flags'], sys_renameat2),
-  row(354, 'seccomp', ['uint', 'flags', 'ptr']),
+  row(354, 'seccomp', ['uint', 'flags', 'ptr'], sys_seccomp),
   row(355, 'getrandom', ['ptr', 'size', 'flags'], sys_getrandom),
   row(356, 'memfd_create', ['str', 'flags'], sys_memfd_create),
   row(357, 'bpf', ['int', 'ptr', 'uint']),

@@ -197,6 +197,7 @@ import {
   sys_sched_yield,
   sys_setpriority,
 } from '../syscalls/sched.ts';
+import { sys_seccomp } from '../syscalls/seccomp.ts';
 import {
   sys_kill,
   sys_pause,
@@ -603,7 +604,7 @@ export const syscalls64 = [
   row(314, 'sched_setattr', ['pid', 'ptr', 'flags']),
   row(315, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags']),
   row(316, 'renameat2', ['fd', 'str', 'fd', 'str', 'flags'], sys_renameat2),
-  row(317, 'seccomp', ['uint', 'flags', 'ptr']),
+  row(317, 'seccomp', ['uint', 'flags', 'ptr'], sys_seccomp),
   row(318, 'getrandom', ['ptr', 'size', 'flags'], sys_getrandom),
   row(319, 'memfd_create', ['str', 'flags'], sys_memfd_create),
   row(320, 'kexec_file_load', ['fd', 'fd', 'ulong', 'str', 'flags']),

@@ -6,7 +6,7 @@ import { fatal_signal_pending, JOBCTL_LISTENING } from '../task/jobctl.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_SYSCALL_EMU } from '../task/thread-info.ts';
 import type { Trap } from '../task/trap.ts';
-import { afterSyscallEntry, afterSyscallExit } from './entry.ts';
+import { afterSeccompStop, afterSyscallEntry, afterSyscallExit } from './entry.ts';
 
 /** ptrace_stop() after the tracer has let the task go on, and what its callers do then. kernel/signal.c */
 export function finishTrap(task: Task, trap: Trap): void {
@@ -23,6 +23,9 @@ export function finishTrap(task: Task, trap: Trap): void {
     case 'syscall-exit':
       sendExitCode(task);
       afterSyscallExit(task);
+      return;
+    case 'seccomp':
+      afterSeccompStop(task);
       return;
     case 'signal':
       if (info) afterPtraceSignal(task, info);

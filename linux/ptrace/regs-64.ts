@@ -1,7 +1,6 @@
 /** The general registers in the 64-bit layout: getreg() and putreg() of arch/x86/kernel/ptrace.c. */
-import { EIO, EPERM } from '../abi/errno.ts';
+import { EIO } from '../abi/errno.ts';
 import { FLAG_MASK, user_regs_struct } from '../abi/ptrace.ts';
-import { TASK_SIZE_MAX } from '../addr.ts';
 import { csOf, loadDataSegment, ssOf, X86_EFLAGS_TF } from '../task/pt-regs.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_FORCED_TF } from '../task/thread-info.ts';
@@ -102,9 +101,9 @@ export function putreg(task: Task, offset: number, value: bigint): number {
 
 /** Through do_arch_prctl(): the base goes with a null selector. */
 function putBase(task: Task, segment: 'fs' | 'gs', value: bigint): number {
-  if (value >= BigInt(TASK_SIZE_MAX)) return -EIO;
+  // TASK_SIZE_OF(): of an i386 program, below 4 GiB.
+  if (value >= BigInt(task.mm.taskSize)) return -EIO;
   if (value === baseOf(task, segment)) return 0;
-  if (value >= BigInt(task.mm.taskSize)) return -EPERM;
   loadDataSegment(task, segment, 0);
   if (segment === 'fs') task.regs.fsBase = value;
   else task.regs.gsBase = value;

@@ -38,6 +38,7 @@ import {
   PR_SET_NAME,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
+  PR_SET_SECCOMP,
   PR_SET_SECUREBITS,
   PR_SET_THP_DISABLE,
   PR_SET_TIMERSLACK,
@@ -50,6 +51,7 @@ import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/
 import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
+import { prctl_set_seccomp } from './seccomp.ts';
 
 type PrctlMmMap = ValueOfStruct<typeof prctl_mm_map>;
 
@@ -88,8 +90,6 @@ export function sys_prctl(task: Task, option: number, a2: number, a3: number, a4
       bytes.set(Buffer.from(task.comm).subarray(0, COMM_SIZE - 1));
       return copy_to_user(task.mm, a2, bytes);
     }
-    case PR_GET_SECCOMP:
-      return 0;
     case PR_CAPBSET_READ:
       return a2 > CAP_LAST_CAP ? -EINVAL : Number((task.cred.capBset >> BigInt(a2)) & 1n);
     case PR_CAPBSET_DROP:
@@ -137,8 +137,12 @@ export function sys_prctl(task: Task, option: number, a2: number, a3: number, a4
       return 0;
     case PR_CAP_AMBIENT:
       return capAmbient(task, a2, a3);
+    case PR_GET_SECCOMP:
+      return task.seccomp.mode;
+    case PR_SET_SECCOMP:
+      return prctl_set_seccomp(task, a2, a3);
     default:
-      // Not modelled: seccomp, PR_SET_TSC, PR_SET_UNALIGN and the like.
+      // Not modelled: PR_SET_TSC, PR_SET_UNALIGN and the like.
       return -EINVAL;
   }
 }

@@ -110,6 +110,7 @@ function copyPlain(parent: Task, child: Task): void {
   child.blocked = parent.blocked;
   child.sas = { ...parent.sas };
   child.noNewPrivs = parent.noNewPrivs;
+  child.seccomp = parent.seccomp;
   child.keepCaps = parent.keepCaps;
   child.thpDisabled = parent.thpDisabled;
   child.timerSlack = parent.timerSlack;

@@ -9,6 +9,7 @@ import type { Mm } from '../mm/mm.ts';
 import { makePending, type SigAltStack, type Sighand, type SigPending } from '../signal/sighand.ts';
 import type { Cred } from './cred.ts';
 import type { ThreadGroup } from './group.ts';
+import { noSeccomp, type Seccomp } from './seccomp-state.ts';
 import type { ThreadInfo } from './thread-info.ts';
 import type { Trap, TrapInfo } from './trap.ts';
 
@@ -133,6 +134,7 @@ export class Task {
   vforkParent: number | undefined;
   pdeathSignal = 0;
   noNewPrivs = false;
+  seccomp: Seccomp = noSeccomp;
   keepCaps = false;
   thpDisabled = false;
   timerSlack = 50_000;

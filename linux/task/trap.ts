@@ -8,6 +8,8 @@ export type Trap =
   /** tracehook_report_syscall_entry(), tracehook_report_syscall_exit(). */
   | { readonly kind: 'syscall-entry' }
   | { readonly kind: 'syscall-exit' }
+  /** seccomp_phase2(): PTRACE_EVENT_SECCOMP. */
+  | { readonly kind: 'seccomp' }
   /** ptrace_signal(): a signal is about to be delivered. */
   | { readonly kind: 'signal' }
   /** do_jobctl_trap(), in get_signal(). */

@@ -56,3 +56,5 @@ export function expectedText(recorded: string, row: Recording): string {
 
 /** The parts of a text, each with its heading. */
 export const sections = (text: string, between: RegExp): string[] => text.split(between);
+
+export const R8_ZERO = 'int 0x80 zeroes r8 to r11 in v4.3 to v4.16; 6.18 keeps them';

@@ -1,7 +1,8 @@
 /** The recordings, and where v4.7 and the series differ from the Linux 6.18 that they were made on. */
 
 import { XCR0, xstateSize } from '../../cpu/xsave.ts';
-import { type Exception, instead, type Recording, sections, type Variation } from './rules.ts';
+import { type Exception, instead, R8_ZERO, type Recording, sections, type Variation } from './rules.ts';
+import { TRACER_RECORDINGS } from './tracers.ts';
 import { VDSO_RECORDINGS } from './vdso.ts';
 
 /** Size of the XSAVE image on the machine of the recordings: AVX-512 and PKRU. */
@@ -16,7 +17,6 @@ const smallerXstate: readonly Exception[] = [
   instead('the CPU has fewer state components', /xfeat=(0:)?e7/g, (_all, high = '') => `xfeat=${high}${XFEATURES}`),
 ];
 
-const R8_ZERO = 'int 0x80 zeroes r8 to r11 in v4.3 to v4.16; 6.18 keeps them';
 // ---- (b) signal frames
 
 const frameVaries: readonly Variation[] = [
@@ -141,4 +141,5 @@ export const RECORDINGS: readonly Recording[] = [
     exceptions: [instead('the recording was made on CPU 1; the model has one', /limit=00000001/, 'limit=00000000')],
   },
   ...VDSO_RECORDINGS,
+  ...TRACER_RECORDINGS,
 ];

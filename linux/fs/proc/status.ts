@@ -124,7 +124,7 @@ export function proc_pid_status(_vfs: Vfs, task: Task): string {
     `CapEff:\t${hex16(cred.capEffective)}`,
     `CapBnd:\t${hex16(cred.capBset)}`,
     `CapAmb:\t${hex16(cred.capAmbient)}`,
-    'Seccomp:\t0',
+    `Seccomp:\t${task.seccomp.mode}`,
     'Cpus_allowed:\t1',
     'Cpus_allowed_list:\t0',
     'Mems_allowed:\t1',

@@ -20,6 +20,7 @@ import {
   PTRACE_SYSEMU,
   PTRACE_SYSEMU_SINGLESTEP,
 } from '../../abi/ptrace.ts';
+import { SECCOMP_MODE_DISABLED } from '../../abi/seccomp.ts';
 import { SIGKILL } from '../../abi/signal.ts';
 import { ptrace_signal_wake_up } from '../../signal/queue.ts';
 import { CAP_SYS_ADMIN, capable } from '../../task/cred.ts';
@@ -59,7 +60,8 @@ const setoptions: PtraceRequest = ({ tracer, child, data }) => {
   if ((data & ~BigInt(PTRACE_O_MASK)) !== 0n) return -EINVAL;
   const options = Number(data);
   if ((options & PTRACE_O_SUSPEND_SECCOMP) !== 0) {
-    if (!capable(tracer.cred, CAP_SYS_ADMIN) || (tracer.ptrace & PT_SUSPEND_SECCOMP) !== 0) return -EPERM;
+    if (!capable(tracer.cred, CAP_SYS_ADMIN)) return -EPERM;
+    if (tracer.seccomp.mode !== SECCOMP_MODE_DISABLED || (tracer.ptrace & PT_SUSPEND_SECCOMP) !== 0) return -EPERM;
   }
   child.ptrace = (child.ptrace & ~(PTRACE_O_MASK << PT_OPT_FLAG_SHIFT)) | (options << PT_OPT_FLAG_SHIFT);
   return 0;

@@ -1,10 +1,10 @@
 /** Which requests each entry of ptrace(2) knows: arch_ptrace(), ia32_arch_ptrace(), x32_arch_ptrace() and what they fall back on. */
-import { EINVAL } from '../../abi/errno.ts';
-import { PTRACE_GETEVENTMSG, PTRACE_SECCOMP_GET_FILTER } from '../../abi/ptrace.ts';
+import { PTRACE_GETEVENTMSG } from '../../abi/ptrace.ts';
 import type { PtraceRequest, RequestTable } from './call.ts';
 import { memory32, memory64 } from './memory.ts';
 import { registers32, registers64, regsets32, regsets64 } from './registers.ts';
 import { resuming } from './resume.ts';
+import { seccompRequests } from './seccomp.ts';
 import { archPrctls, threadAreas } from './segments.ts';
 import { geteventmsg32, geteventmsg64, siginfo32, siginfo64, signals } from './signals.ts';
 import { userArea32, userArea64, userAreaX32 } from './user-area.ts';
@@ -19,11 +19,8 @@ const common = layers(
   resuming,
   siginfo64,
   signals,
-  new Map<number, PtraceRequest>([
-    [PTRACE_GETEVENTMSG, geteventmsg64],
-    // Not modelled: seccomp filters.
-    [PTRACE_SECCOMP_GET_FILTER, () => -EINVAL],
-  ]),
+  seccompRequests,
+  new Map<number, PtraceRequest>([[PTRACE_GETEVENTMSG, geteventmsg64]]),
 );
 
 /** compat_ptrace_request(). */
