@@ -17,6 +17,7 @@ import { avx512Rows } from './isa/avx512.ts';
 import { MemoryAccess } from './memory-access.ts';
 import type { Mmu } from './mmu.ts';
 import { PhysicalMemory } from './physical-memory.ts';
+import { RandomSource } from './random.ts';
 import { Registers } from './registers.ts';
 import { SegmentFile } from './segment.ts';
 import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
@@ -95,6 +96,8 @@ export class Cpu implements Port {
   readonly segments: SegmentFile;
   readonly gdt = new BigUint64Array(16);
   ldt: BigUint64Array = new BigUint64Array(0);
+  /** Behind RDRAND and RDSEED; the machine sets its state from its seed. */
+  readonly random = new RandomSource(0n);
   /** Instructions retired since boot. */
   icount = 0;
   tscOffset = 0;

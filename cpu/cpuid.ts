@@ -1,6 +1,6 @@
 /** CPUID, leaf by leaf; Intel SDM vol. 2, CPUID. A feature is announced here when its rows exist. */
 import type { Cpu } from './cpu.ts';
-import { COMPONENTS, xstateSize } from './xsave.ts';
+import { COMPONENTS, compactedSize, xstateSize } from './xsave.ts';
 
 /** EAX, EBX, ECX, EDX. */
 export type Leaf = readonly [number, number, number, number];
@@ -39,11 +39,18 @@ const EBX7 = {
   erms: 9,
   avx512f: 16,
   avx512dq: 17,
+  rdseed: 18,
   adx: 19,
+  clflushopt: 23,
+  clwb: 24,
   avx512cd: 28,
+  sha: 29,
   avx512bw: 30,
   avx512vl: 31,
 } as const;
+const ECX7 = { rdpid: 22 } as const;
+/** Leaf D, subleaf 1. */
+const EAXD1 = { xsaveopt: 0, xsavec: 1, xgetbv1: 2 } as const;
 const EDX81 = { syscall: 11, nx: 20, mmxext: 22, rdtscp: 27, lm: 29 } as const;
 const ECX81 = { lahf: 0, abm: 5, prefetchw: 8 } as const;
 
@@ -76,8 +83,26 @@ export const FEATURES = {
     'sse',
     'sse2',
   ],
-  ecx1: ['sse3', 'ssse3', 'fma', 'cx16', 'sse4_1', 'sse4_2', 'movbe', 'popcnt', 'xsave', 'osxsave', 'avx', 'f16c'],
-  ebx7: ['bmi1', 'avx2', 'bmi2', 'adx'],
+  ecx1: [
+    'sse3',
+    'pclmulqdq',
+    'ssse3',
+    'fma',
+    'cx16',
+    'sse4_1',
+    'sse4_2',
+    'movbe',
+    'popcnt',
+    'aes',
+    'xsave',
+    'osxsave',
+    'avx',
+    'f16c',
+    'rdrand',
+  ],
+  ebx7: ['bmi1', 'avx2', 'bmi2', 'rdseed', 'adx', 'clflushopt', 'clwb', 'sha'],
+  ecx7: ['rdpid'],
+  eaxD1: ['xsaveopt', 'xsavec', 'xgetbv1'],
   edx81: ['syscall', 'nx', 'rdtscp', 'lm'],
   ecx81: ['lahf', 'abm', 'prefetchw'],
 } as const;
@@ -98,13 +123,15 @@ const NONE: Leaf = [0, 0, 0, 0];
 
 function xstate(xcr0: number, subleaf: number): Leaf {
   if (subleaf === 0) return [xcr0, xstateSize(xcr0), xstateSize(xcr0), 0];
+  // EBX: the size of an image in the compacted form of all that XCR0 enables.
+  if (subleaf === 1) return [bits(FEATURES.eaxD1, EAXD1), compactedSize(xcr0), 0, 0];
   const component = COMPONENTS.find((c) => xcr0 & c.feature && c.feature === 2 ** subleaf);
   return component ? [component.size, component.offset, 0, 0] : NONE;
 }
 
 function leaf7(avx512: boolean, subleaf: number): Leaf {
   if (subleaf !== 0) return NONE;
-  return [0, bits(FEATURES.ebx7, EBX7) | (avx512 ? bits(AVX512_FEATURES, EBX7) : 0), 0, 0];
+  return [0, bits(FEATURES.ebx7, EBX7) | (avx512 ? bits(AVX512_FEATURES, EBX7) : 0), bits(FEATURES.ecx7, ECX7), 0];
 }
 
 /** The registers that CPUID leaves for EAX and ECX. */

@@ -81,6 +81,10 @@ export function compactedOffset(features: number, component: Component): number 
   );
 }
 
+/** Bytes of an image in that format. */
+export const compactedSize = (features: number): number =>
+  COMPONENTS.filter((c) => features & c.feature).reduce((size, c) => size + c.size, EXTENDED);
+
 /** Bytes that one register has in a component, and how many registers count: 16 in 64-bit mode. */
 const strideOf = (c: Component): number => c.size / c.registers;
 export const componentBytes = (c: Component, registers: number): number =>

@@ -25,7 +25,7 @@ export interface KernelOptions {
   readonly log: Logger;
   /** What uname(2) says; default 4.7.0-rc1. */
   readonly release?: string;
-  /** For getrandom() and AT_RANDOM. */
+  /** For getrandom(), AT_RANDOM and RDRAND. */
   readonly seed?: bigint;
   /** CLOCK_REALTIME at boot. */
   readonly bootEpochNs?: bigint;
@@ -94,6 +94,8 @@ export class Kernel {
   constructor(options: KernelOptions) {
     this.options = options;
     this.cpu = options.cpu;
+    // Other numbers than getrandom()'s.
+    this.cpu.random.state = BigInt.asUintN(64, ~(options.seed ?? 0n));
     this.ops = options.ops;
     this.vdso = options.vdso;
     this.vfs = options.vfs;

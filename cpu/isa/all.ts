@@ -4,9 +4,11 @@ import { bcdRows } from './bcd.ts';
 import { bitsRows } from './bits.ts';
 import { bmiRows } from './bmi.ts';
 import { controlRows } from './control.ts';
+import { cryptoRows } from './crypto.ts';
 import { logicRows } from './logic.ts';
 import { movRows } from './mov.ts';
 import { muldivRows } from './muldiv.ts';
+import { randomRows } from './random.ts';
 import type { Row } from './row.ts';
 import { simdAvxIntRows } from './simd-avx-int.ts';
 import { simdGatherRows } from './simd-gather.ts';
@@ -47,6 +49,8 @@ export const coldRows: readonly Row[] = [
   ...sseFpRows,
   ...sseFpConvertRows,
   ...fmaRows,
+  ...cryptoRows,
+  ...randomRows,
   ...xsaveRows,
   ...x87Rows,
 ];

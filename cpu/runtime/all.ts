@@ -1,10 +1,11 @@
 /** Every runtime function that rows call. */
 import type { AnyFunction } from '../ir/function.ts';
+import * as crypto from './crypto.ts';
 import * as x87Arith from './x87-arith.ts';
 import * as x87Move from './x87-move.ts';
 
 const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v !== null && 'results' in v;
 
-export const runtimeFunctions: readonly AnyFunction[] = [x87Arith, x87Move].flatMap((chapter) =>
+export const runtimeFunctions: readonly AnyFunction[] = [crypto, x87Arith, x87Move].flatMap((chapter) =>
   Object.values<unknown>(chapter).filter(isFunction),
 );

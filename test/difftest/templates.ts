@@ -14,13 +14,13 @@ import {
 import { encode, type Template } from './encode.ts';
 import { Random } from './random.ts';
 
-/** Encodings that need an operating system, differ from run to run, or cannot be stepped over. */
+/** Encodings that need an operating system, differ from run to run (RDRAND ...), or cannot be stepped over. */
 const EXCLUDED =
-  /^(syscall|sysenter|sysexit|sysret|int|int1|int3|into|iret\w?|retf|rdtsc\w?|cpuid|rdrand|rdseed|rdpid|rdpmc|xgetbv|xsetbv|f?xsave\w*|f?xrstor\w*|fn?stenv|fldenv|fn?save|frstor|xbegin|xend|xabort|xtest|vm\w+call|vmfunc|hlt|ud[012]\w*|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|cl(ac|ui)|st(ac|ui)|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|clflush\w*|clwb|cldemote|prefetch\w*|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|(ld|st)mxcsr_|sgdt|sidt|smsw|sldt|str|lar|lsl|verr|verw|lss|skinit|stgi|clgi|invlpg\w*|pvalidate|rmp\w+|psmash|bnd\w+|lwpval)$/;
+  /^(syscall|sysenter|sysexit|sysret|int|int1|int3|into|iret\w?|retf|rdtsc\w?|cpuid|rdrand|rdseed|rdpid|rdpmc|xgetbv|xsetbv|f?xsave\w*|f?xrstor\w*|fn?stenv|fldenv|fn?save|frstor|xbegin|xend|xabort|xtest|vm\w+call|vmfunc|hlt|ud[012]\w*|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|cl(ac|ui)|st(ac|ui)|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|cldemote|prefetch\w*|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|(ld|st)mxcsr_|sgdt|sidt|smsw|sldt|str|lar|lsl|verr|verw|lss|skinit|stgi|clgi|invlpg\w*|pvalidate|rmp\w+|psmash|bnd\w+|lwpval)$/;
 
 /** The feature names (of iced) that the engine may have. */
 const FEATURES =
-  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|PREFETCHW|PAUSE|FXSR|RDTSCP)$/;
+  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|CLFLUSHOPT|CLWB|PREFETCHW|PAUSE|FXSR|RDTSCP)$/;
 
 export interface Encoding extends Template {
   readonly code: number;

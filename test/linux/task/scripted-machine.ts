@@ -4,6 +4,7 @@ import type { Cpu, CpuContext } from '../../../cpu/cpu.ts';
 import type { Exit } from '../../../cpu/exit.ts';
 import type { Mmu } from '../../../cpu/mmu.ts';
 import { PhysicalMemory } from '../../../cpu/physical-memory.ts';
+import { RandomSource } from '../../../cpu/random.ts';
 import { Registers } from '../../../cpu/registers.ts';
 import { CONTEXT_SIZE, Segment, State } from '../../../cpu/state.ts';
 import { initFpu, XCR0 } from '../../../cpu/xsave.ts';
@@ -40,6 +41,7 @@ class ScriptedCpu {
   readonly memory: PhysicalMemory;
   readonly gdt = new BigUint64Array(16);
   ldt = new BigUint64Array(0);
+  readonly random = new RandomSource(0n);
   icount = 0;
   tscOffset = 0;
   resumeOverBreakpoint = false;
