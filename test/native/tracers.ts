@@ -39,12 +39,24 @@ const execNr = (after: string, before: string): Exception => ({
   },
 });
 
-const tracer = (bits: string, child: string, exceptions: readonly Exception[]): Recording => ({
+interface Kernel {
+  readonly kernel: string;
+  readonly patches?: string;
+  readonly varies?: readonly Variation[];
+}
+
+const tracer = (
+  bits: string,
+  child: string,
+  exceptions: readonly Exception[],
+  { kernel, patches, varies = [] }: Kernel = { kernel: 'compat-cr' },
+): Recording => ({
   file: `a_tracer${bits}_${child}.txt`,
   program: `tracer${bits}`,
   args: [`./${child}`],
-  kernel: 'compat-cr',
-  varies: tracerVaries,
+  kernel,
+  ...(patches && { patches }),
+  varies: [...tracerVaries, ...varies],
   exceptions: [
     instead(
       'there is no PTRACE_GET_SYSCALL_INFO before v5.3',
@@ -55,6 +67,43 @@ const tracer = (bits: string, child: string, exceptions: readonly Exception[]): 
     ...exceptions,
   ],
 });
+
+/** What the tracer passes in iov_len, and finds again after an error. */
+const NO_SET = 'ret=-1 errno=22 len=16384';
+
+/** Without patch 0005: by the program. */
+const byProgram: Record<string, Exception> = {
+  child_cs: {
+    reason: 'without patch 0005 a 64-bit program has the 64-bit view, whatever CS says',
+    change: (text) =>
+      text
+        .replace(/(PRSTATUS .*)len=68/g, '$1len=216')
+        .replace(/(PRFPREG .*)len=108/g, '$1len=512')
+        .replace(/(PRXFPREG +)ret=0 errno=0 len=512/g, `$1${NO_SET}`)
+        .replace(/(386_TLS +)ret=0 errno=0 len=48/g, `$1${NO_SET}`),
+  },
+  child32: {
+    reason: 'without patch 0005 an i386 program has the i386 view, whatever CS says',
+    change: (text) =>
+      text
+        .replace(/(PRSTATUS .*)len=216/g, '$1len=68')
+        .replace(/(PRFPREG .*)len=512/g, '$1len=108')
+        .replace(/(PRXFPREG +)ret=-1 errno=22 len=16384/g, '$1ret=0 errno=0 len=512')
+        .replace(/(386_TLS +)ret=-1 errno=22 len=16384/g, '$1ret=0 errno=0 len=48'),
+  },
+};
+
+/** The view decides what the registers are called: only its length is compared. */
+const unpatched = (
+  bits: string,
+  child: string,
+  exceptions: readonly Exception[],
+  kernel: Kernel = { kernel: 'v4.7-rc1' },
+): Recording =>
+  tracer(bits, child, [...exceptions, byProgram[child]!], {
+    ...kernel,
+    varies: [[/(PRSTATUS .* len=\d+).*/g, '$1']],
+  });
 
 // ---- (h)
 
@@ -108,6 +157,12 @@ export const TRACER_RECORDINGS: readonly Recording[] = [
   tracer('64', 'child32', [execNr('b', '3b'), zeroed]),
   tracer('32', 'child_cs', [execNr('3b', 'b'), zeroed]),
   tracer('32', 'child32', [zeroed]),
+  tracer('64', 'child_cs', [zeroed], { kernel: 'compat-cr', patches: '0005' }),
+  unpatched('64', 'child_cs', []),
+  unpatched('64', 'child32', [execNr('b', '3b')]),
+  unpatched('32', 'child_cs', [execNr('3b', 'b')]),
+  unpatched('32', 'child32', []),
+  unpatched('64', 'child_cs', [], { kernel: 'compat-cr', patches: 'base,0001,0002,0003,0004,0006' }),
   poke('64', 'child_cs', []),
   poke('64', 'child32', [
     instead(EXEC_NR, /orig_ax {2}old=b/, 'orig_ax  old=3b'),
