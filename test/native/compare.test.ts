@@ -26,7 +26,7 @@ describe('what a real Linux printed', () => {
 
   for (const row of RECORDINGS) {
     const args = row.args?.join(' ') ?? '';
-    it(`${row.file}: ${row.program} ${args} on ${row.kernel}, ${row.exceptions.length} exceptions`, () => {
+    it(`${row.file}: ${row.program} ${args} on ${row.kernel}${row.patches ? ` with ${row.patches}` : ''}, ${row.exceptions.length} exceptions`, () => {
       const run = runProgram(join(built, row.program), {
         kernel: row.kernel,
         cwd: built,
