@@ -95,10 +95,17 @@ export const MXCSR_DEFAULT = 0x1f80;
 export const MXCSR_MASK = 0xffff;
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const copy16 = (to: DataView, at: number, from: DataView, source: number): void => {
-  to.setBigUint64(at, from.getBigUint64(source, true), true);
-  to.setBigUint64(at + 8, from.getBigUint64(source + 8, true), true);
-};
+/** Copies a multiple of 4 bytes; much quicker than views of parts so small. */
+function copyWords(to: DataView, at: number, from: DataView, source: number, size: number): void {
+  for (let n = 0; n < size; n += 4) {
+    to.setInt32(at + n, from.getInt32(source + n, true), true);
+  }
+}
+function clearWords(view: DataView, at: number, size: number): void {
+  for (let n = 0; n < size; n += 4) {
+    view.setInt32(at + n, 0, true);
+  }
+}
 
 /** What FNINIT and XRSTOR's initial configuration make of the x87 unit; the registers are zeroed too. */
 function initX87(view: DataView): void {
@@ -108,30 +115,20 @@ function initX87(view: DataView): void {
   }
   view.setBigUint64(State.fip, 0n, true);
   view.setBigUint64(State.fdp, 0n, true);
-  for (let i = 0; i < 16; i++) {
-    view.setBigUint64(State.st + i * 8, 0n, true);
-  }
+  clearWords(view, State.st, 128);
 }
 
-const contextBytes = (view: DataView, at: number, size: number): Uint8Array =>
-  new Uint8Array(view.buffer, view.byteOffset + at, size);
-
-function clearSse(view: DataView, registers = 16): void {
+function clearSse(view: DataView, registers: number): void {
   for (let i = 0; i < registers; i++) {
-    contextBytes(view, vectorOffset(i), 16).fill(0);
+    clearWords(view, vectorOffset(i), 16);
   }
 }
 
-/** The parts of a component in the context. */
-function eachPart(
-  view: DataView,
-  c: Component,
-  registers: number,
-  f: (part: Uint8Array, offset: number) => void,
-): void {
+/** The parts of a component: their places in the context and in the component. */
+function eachPart(c: Component, registers: number, f: (place: number, offset: number, size: number) => void): void {
   const stride = strideOf(c);
   for (let at = 0; at < componentBytes(c, registers); at += stride) {
-    f(contextBytes(view, c.at(at / stride), stride), at);
+    f(c.at(at / stride), at, stride);
   }
 }
 
@@ -140,10 +137,9 @@ export function initFpu(regs: FpuHolder): void {
   const { view } = regs;
   initX87(view);
   view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
-  clearSse(view);
-  for (const c of COMPONENTS) {
-    eachPart(view, c, 16, (part) => part.fill(0));
-  }
+  const { buffer, byteOffset } = view;
+  new Uint8Array(buffer, byteOffset + vectorOffset(0), vectorOffset(32) - vectorOffset(0)).fill(0);
+  clearWords(view, opmaskOffset(0), 64);
 }
 
 /** The 16-bit tag word from the abridged one: 0 valid, 1 zero, 2 special, 3 empty; by physical register. */
@@ -224,7 +220,7 @@ export function fxsave(regs: FpuHolder, wide = true, registers = 16): Uint8Array
   out.setUint32(24, regs.view.getUint32(State.mxcsr, true), true);
   out.setUint32(28, MXCSR_MASK, true);
   for (let i = 0; i < registers; i++) {
-    copy16(out, 160 + 16 * i, regs.view, vectorOffset(i));
+    copyWords(out, 160 + 16 * i, regs.view, vectorOffset(i), 16);
   }
   return image;
 }
@@ -239,14 +235,14 @@ export function fxrstor(regs: FpuHolder, image: Uint8Array, wide = true, registe
   loadX87(regs.view, from, wide);
   regs.view.setUint32(State.mxcsr, mxcsr, true);
   for (let i = 0; i < registers; i++) {
-    copy16(regs.view, vectorOffset(i), from, 160 + 16 * i);
+    copyWords(regs.view, vectorOffset(i), from, 160 + 16 * i, 16);
   }
   return true;
 }
 
 const isZero = (view: DataView, at: number, bytes: number): boolean => {
-  for (let i = 0; i < bytes; i += 8) {
-    if (view.getBigUint64(at + i, true) !== 0n) {
+  for (let i = 0; i < bytes; i += 4) {
+    if (view.getInt32(at + i, true) !== 0) {
       return false;
     }
   }
@@ -302,7 +298,9 @@ export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registe
   }
   for (const c of COMPONENTS) {
     if (mask & c.feature) {
-      eachPart(regs.view, c, registers, (part, offset) => image.set(part, c.offset + offset));
+      eachPart(c, registers, (place, offset, size) => {
+        copyWords(out, c.offset + offset, regs.view, place, size);
+      });
     }
   }
   out.setUint32(XSAVE_HEADER, mask & componentsInUse(regs), true);
@@ -375,7 +373,7 @@ export function xrstor(
   if (mask & XFEATURE_SSE) {
     if (components & XFEATURE_SSE) {
       for (let i = 0; i < registers; i++) {
-        copy16(view, vectorOffset(i), from, 160 + 16 * i);
+        copyWords(view, vectorOffset(i), from, 160 + 16 * i, 16);
       }
     } else {
       clearSse(view, registers);
@@ -387,11 +385,11 @@ export function xrstor(
     }
     const at = offsetOf(c);
     const present = (components & c.feature) !== 0;
-    eachPart(view, c, registers, (part, offset) => {
+    eachPart(c, registers, (place, offset, size) => {
       if (present) {
-        part.set(image.subarray(at + offset, at + offset + part.length));
+        copyWords(view, place, from, at + offset, size);
       } else {
-        part.fill(0);
+        clearWords(view, place, size);
       }
     });
   }

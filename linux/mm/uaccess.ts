@@ -22,6 +22,14 @@ function resolve(mm: Mm, address: number, access: Access): number {
 export const access_ok = (address: number, size: number): boolean =>
   address >= 0 && size >= 0 && address + size <= TASK_SIZE_MAX;
 
+/** Small copies are made byte by byte: views of the machine's memory cost more than that. */
+const SMALL = 64;
+
+function copyBytes(to: Uint8Array, at: number, from: Uint8Array, source: number, n: number): void {
+  if (n > SMALL) to.set(from.subarray(source, source + n), at);
+  else for (let i = 0; i < n; i++) to[at + i] = from[source + i]!;
+}
+
 /** copy_from_user(): the bytes, or -EFAULT when any of them cannot be read. */
 export function copy_from_user(mm: Mm, address: number, size: number): Uint8Array | number {
   if (!access_ok(address, size)) return -EFAULT;
@@ -36,7 +44,7 @@ export function copy_from_user_partial(mm: Mm, address: number, out: Uint8Array)
     const from = resolve(mm, address + done, Access.Read);
     if (from < 0) return done;
     const n = Math.min(PAGE_SIZE - (from % PAGE_SIZE), out.length - done);
-    out.set(bytes.subarray(from, from + n), done);
+    copyBytes(out, done, bytes, from, n);
     done += n;
   }
   return out.length;
@@ -55,7 +63,7 @@ export function copy_to_user_partial(mm: Mm, address: number, data: Uint8Array):
     const to = resolve(mm, address + done, Access.Write);
     if (to < 0) return done;
     const n = Math.min(PAGE_SIZE - (to % PAGE_SIZE), data.length - done);
-    memory.bytes.set(data.subarray(done, done + n), to);
+    copyBytes(memory.bytes, to, data, done, n);
     memory.noteWrite(Math.floor(to / PAGE_SIZE));
     done += n;
   }

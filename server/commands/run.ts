@@ -88,5 +88,6 @@ export async function runMachine(
     ? runToEnd(kernel, pump)
     : await serveGdb(kernel, options, log, { ...target, wantInput: () => pump.fetchAsync() });
   kernel.vfs.sync();
+  log.info({ instructions: kernel.cpu.icount }, 'end');
   return status;
 }
