@@ -33,8 +33,8 @@ const FIELDS = {
   /** zmm0..zmm31, 64 bytes each; xmm and ymm are the low parts. */
   vector: 32 * 64,
 
-  /** Four more vector registers, of no program: operands and result of meanings in TypeScript. */
-  stage: 4 * 64,
+  /** More vector registers, of no program: result and up to four operands of meanings in TypeScript. */
+  stage: 5 * 64,
   /** Always zero: what an absent base or index register reads. */
   zero: 8,
   /** Linear address left by an `ea` record for the instruction after it. */

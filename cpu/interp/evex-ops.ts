@@ -5,7 +5,7 @@
 import { type I32, type I64, type Int, i32, i64, node, type V128 } from '../ir/expr.ts';
 import { expandMask } from '../ir/mask.ts';
 import type { Lane } from '../ir/ops.ts';
-import { i32x4, i64x2, v128 } from '../ir/vector.ts';
+import { i16x8, i32x4, i64x2, v128 } from '../ir/vector.ts';
 import type { EvexOptions } from '../isa/row.ts';
 import { Load } from '../wasm/emit.ts';
 import { elementCount } from './evex-form.ts';
@@ -18,6 +18,12 @@ const RC_MASK = 0x6000;
 const RC_SHIFT = 13;
 /** Everything masked; PE is set so that inexact results need no second look. */
 const SUPPRESSED = 0x1fa0;
+
+const ONE = {
+  16: () => i16x8.splat(i32.const(0x3c00)),
+  32: () => i32x4.splat(i32.const(0x3f800000)),
+  64: () => i64x2.splat(i64.const(0x3ff0000000000000n)),
+} as const;
 
 export class EvexOps extends RecordOps {
   private readonly asked: EvexForm = this.variant.evex!;
@@ -52,9 +58,11 @@ export class EvexOps extends RecordOps {
 
   override readVector(i: number, lane: Lane = 0): V128 {
     const value = this.rawVector(i, lane);
-    const { quiet } = this.options;
+    const { quiet, mask } = this.options;
     if (!this.asked.masked || quiet === undefined) return value;
-    const one = quiet === 32 ? i32x4.splat(i32.const(0x3f800000)) : i64x2.splat(i64.const(0x3ff0000000000000n));
+    // Scalar conversions take from the first source only what they do not compute.
+    if (quiet !== mask && i === 1 && this.variant.row.lengths === 0) return value;
+    const one = ONE[quiet]();
     return this.let(v128.bitselect(value, one, this.laneMask(quiet, lane)));
   }
 

@@ -21,7 +21,7 @@ export interface EvexOptions {
   /** Register forms may suppress exceptions, with a rounding of their own (`er`) or without. */
   readonly rounding?: 'er' | 'sae';
   /** Floating point of this width: elements that are masked off count as 1.0, which raises no exception anywhere. */
-  readonly quiet?: 32 | 64;
+  readonly quiet?: 16 | 32 | 64;
   /** The memory operand is a part that is repeated over the vector. */
   readonly repeats?: true;
   /** Memory is read as a whole: masks do not suppress its faults. */

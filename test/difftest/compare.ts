@@ -1,4 +1,4 @@
-import type { Outcome } from './protocol.ts';
+import { HIGH_16, OPMASKS, type Outcome, ZMM_HIGH } from './protocol.ts';
 
 const GPR = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
 const SELECTORS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs'];
@@ -70,6 +70,11 @@ export function compareOutcomes(expected: Outcome, got: Outcome, options: Compar
   for (let i = 0; i < 16; i++) {
     bytes(`xmm${i}`, 160 + i * 16, 176 + i * 16);
     bytes(`ymm${i}h`, 576 + i * 16, 592 + i * 16);
+  }
+  for (let i = 0; i < 8; i++) bytes(`k${i}`, OPMASKS + i * 8, OPMASKS + i * 8 + 8);
+  for (let i = 0; i < 16; i++) {
+    bytes(`zmm${i}h`, ZMM_HIGH + i * 32, ZMM_HIGH + i * 32 + 32);
+    bytes(`zmm${i + 16}`, HIGH_16 + i * 64, HIGH_16 + i * 64 + 64);
   }
   const offsets = new Set([...expected.memory.keys(), ...got.memory.keys()]);
   for (const offset of [...offsets].sort((a, b) => a - b)) {

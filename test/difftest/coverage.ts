@@ -1,5 +1,6 @@
 import { Decoder } from '../../cpu/decode/decoder.ts';
 import { buildTable, type CompiledRow, compileRow } from '../../cpu/decode/encoding.ts';
+import { avx512Rows } from '../../cpu/isa/avx512.ts';
 import type { Row } from '../../cpu/isa/row.ts';
 
 /** Which rows of the instruction table the cases have met, in which mode. */
@@ -10,7 +11,12 @@ export class RowCoverage {
   constructor(rows: readonly Row[]) {
     const compiled = rows.map(compileRow);
     for (const row of compiled) this.#hits.set(row, 0);
-    this.#decoder = new Decoder(buildTable(compiled, true), buildTable(compiled, false));
+    const extension = avx512Rows().map(compileRow);
+    for (const row of extension) this.#hits.set(row, 0);
+    this.#decoder = new Decoder(buildTable(compiled, true), buildTable(compiled, false), () => ({
+      long: buildTable(extension, true),
+      compat: buildTable(extension, false),
+    }));
   }
 
   hit(code: Uint8Array, compat: boolean): void {

@@ -1,5 +1,5 @@
 import { Cpu, CpuContext } from '../../cpu/cpu.ts';
-import { FEATURES } from '../../cpu/cpuid.ts';
+import { AVX512_FEATURES, FEATURES } from '../../cpu/cpuid.ts';
 import type { Exit } from '../../cpu/exit.ts';
 import { Access, type Mmu, PERM_R, PERM_W, PERM_X, PF_INSTR, PF_PRESENT, PF_USER, PF_WRITE } from '../../cpu/mmu.ts';
 import { xrstor, xsave } from '../../cpu/xsave.ts';
@@ -12,13 +12,15 @@ import {
   READ_ONLY_OFFSET,
   type TestCase,
   TLS_BASE,
+  XSTATE,
 } from './protocol.ts';
 
 /** Does our CPUID announce a feature (iced's name)? What it has no bit for, every x86-64 has. */
 export function announced(feature: string): boolean {
   const name = { LZCNT: 'abm', SSE4_1: 'sse4_1', SSE4_2: 'sse4_2' }[feature] ?? feature.toLowerCase();
-  const optional = /^(AES|PCLMULQDQ|SHA|ADX|AVX2?|BMI[12]|FMA|F16C|MOVBE|POPCNT|LZCNT|S?SSE[34].*)$/;
-  return !optional.test(feature) || Object.values(FEATURES).some((list) => list.some((bit) => bit === name));
+  const optional = /^(AES|PCLMULQDQ|SHA|ADX|AVX2?|BMI[12]|FMA|F16C|MOVBE|POPCNT|LZCNT|S?SSE[34].*|AVX512.*)$/;
+  const known = [...Object.values(FEATURES).flat(), ...AVX512_FEATURES];
+  return !optional.test(feature) || known.some((bit) => bit === name);
 }
 
 const PAGE = 4096;
@@ -54,7 +56,7 @@ class FlatMmu implements Mmu {
   }
 }
 
-/** Runs the cases on our CPU. */
+/** Runs the cases on our CPU; those with AVX-512 state on one that has it. */
 export class Emulator {
   readonly cpu: Cpu;
   readonly #context = new CpuContext();
@@ -63,8 +65,10 @@ export class Emulator {
   readonly #background: Uint8Array;
   readonly #pages: Buffer;
 
-  constructor(background: Uint8Array) {
-    this.cpu = new Cpu({ vendor: 'intel', memoryLimit: CODE_SIZE + DATA_SIZE + 64 * PAGE });
+  #wide: Emulator | undefined;
+
+  constructor(background: Uint8Array, avx512 = false) {
+    this.cpu = new Cpu({ vendor: 'intel', avx512, memoryLimit: CODE_SIZE + DATA_SIZE + 64 * PAGE });
     const { memory } = this.cpu;
     this.#code = memory.allocContiguous(CODE_SIZE / PAGE);
     this.#data = memory.allocContiguous(DATA_SIZE / PAGE);
@@ -82,6 +86,10 @@ export class Emulator {
 
   /** Puts the code of a batch in place. */
   load(cases: readonly TestCase[]): void {
+    if (!this.cpu.avx512 && cases.some((testCase) => testCase.wide)) {
+      this.#wide ??= new Emulator(this.#background, true);
+      this.#wide.load(cases);
+    }
     const { memory } = this.cpu;
     const code = new Uint8Array(memory.buffer, this.#code * PAGE, CODE_SIZE);
     code.fill(0xcc);
@@ -90,6 +98,7 @@ export class Emulator {
   }
 
   run(testCase: TestCase, trapFlag: boolean): Outcome {
+    if (testCase.wide && this.#wide) return this.#wide.run(testCase, trapFlag);
     const { cpu } = this;
     const { regs } = this.#context;
     const data = this.#pages;
@@ -110,7 +119,7 @@ export class Emulator {
     regs.gpr.set(testCase.gpr);
     regs.rip = BigInt(testCase.rip);
     regs.rflags = BigInt(testCase.rflags | (trapFlag ? TF : 0));
-    xrstor(regs, testCase.xstate, 7);
+    xrstor(regs, testCase.xstate, cpu.xcr0);
 
     let exit: Exit = cpu.step();
     for (let i = 0; i < 65536 && testCase.repeat && exit.kind === 'budget' && regs.rip === BigInt(testCase.rip); i++) {
@@ -142,6 +151,8 @@ export class Emulator {
     } else if (exit.kind !== 'budget' && exit.kind !== 'cs-switch') {
       vector = -2;
     }
+    const xstate = new Uint8Array(XSTATE);
+    xstate.set(xsave(regs, cpu.xcr0));
     return {
       vector,
       errorCode,
@@ -152,7 +163,7 @@ export class Emulator {
       selectors: [regs.cs, regs.ss, regs.ds, regs.es, regs.fs, regs.gs],
       fsBase: regs.fsBase,
       gsBase: regs.gsBase,
-      xstate: xsave(regs, 7),
+      xstate,
       memory,
     };
   }

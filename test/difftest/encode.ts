@@ -42,10 +42,31 @@ export interface Template {
   readonly implicit: readonly number[];
   readonly long: boolean;
   readonly compat: boolean;
+  /** Operands in k0 to k7: other numbers do not exist. */
+  readonly opmask?: boolean;
+  readonly evex?: EvexTemplate;
 }
 
-/** Fixups from this number on are quarters (64 bits) of vector registers. */
+/** How wide a register number may be. */
+export type RegisterFile = 'vector' | 'general' | 'opmask';
+
+/** What an EVEX encoding has besides. */
+export interface EvexTemplate {
+  readonly broadcast: boolean;
+  readonly rounding: boolean;
+  readonly mask: boolean;
+  readonly needsMask: boolean;
+  readonly zeroing: boolean;
+  readonly reg: RegisterFile;
+  readonly rm: RegisterFile;
+  readonly v: RegisterFile;
+  /** N of disp8*N in bytes, without and with a broadcast. */
+  readonly unit: readonly [plain: number, broadcast: number];
+}
+
+/** Fixups from this number on are quarters (64 bits) of ymm registers; from the second on, eighths of zmm registers. */
 export const VECTOR_FIXUP = 32;
+export const WIDE_FIXUP = 128;
 
 export interface Encoded {
   readonly code: Uint8Array;
@@ -59,7 +80,7 @@ export interface Encoded {
 }
 
 /** Where a memory operand goes: mostly on good ground, sometimes over an edge. */
-function pickOffset(random: Random): number {
+export function pickOffset(random: Random): number {
   const kind = random.below(32);
   const page = random.below(3) * 0x1000;
   if (kind < 16) return page + random.below(64) * 64;
@@ -74,7 +95,7 @@ function pickOffset(random: Random): number {
   return random.oneIn(2) ? DATA_SIZE + random.below(0x1000) : page + 8 * random.below(500);
 }
 
-class Bytes {
+export class Bytes {
   readonly list: number[] = [];
   u8(value: number): void {
     this.list.push(value & 255);
@@ -84,7 +105,7 @@ class Bytes {
   }
 }
 
-interface Operand {
+export interface Operand {
   readonly modrm: number; // mod and rm
   readonly sib: number; // or -1
   readonly displacement: bigint;
@@ -137,7 +158,7 @@ export function encode(template: Template, random: Random, compat: boolean, rip:
   if (!compat && memory && random.oneIn(60))
     target = random.pick([0x800000000000n, 0xffff000000000000n - 8n, 1n << 63n]);
 
-  const high = compat ? 1 : 2;
+  const high = compat || (template.opmask && !random.oneIn(16)) ? 1 : 2;
   let reg = template.digit >= 0 ? template.digit : random.below(8 * high);
   const v = template.vvvv ? random.below(8 * high) : 0;
   const w = template.w >= 0 ? template.w : compat ? 0 : random.below(2);
@@ -257,12 +278,14 @@ function vectorOperand(
   };
 }
 
-function memoryOperand(
+/** `unit`: what a byte of displacement counts. */
+export function memoryOperand(
   random: Random,
   compat: boolean,
   addressSize: number,
   target: bigint,
   fixups: [number, bigint][],
+  unit = 1,
 ): Operand {
   const bits = addressSize * 8;
   const junk = (value: bigint): bigint =>
@@ -291,8 +314,8 @@ function memoryOperand(
   const scale = random.below(4);
   if (mod === 0 && (base & 7) === 5) {
     // no base: disp32 + index, or RIP-relative / absolute without a SIB byte
-    if (!withSib || !withIndex) return memoryOperand(random, compat, addressSize, target, fixups);
-    if (!near && addressSize === 8) return memoryOperand(random, compat, addressSize, target, fixups);
+    if (!withSib || !withIndex) return memoryOperand(random, compat, addressSize, target, fixups, unit);
+    if (!near && addressSize === 8) return memoryOperand(random, compat, addressSize, target, fixups, unit);
     const value = random.oneIn(2) ? BigInt(random.below(256)) : BigInt.asUintN(bits, edgeValue(random));
     const rest = BigInt.asIntN(32, target - (value << BigInt(scale)));
     const exact = BigInt.asUintN(bits, rest + (value << BigInt(scale))) === BigInt.asUintN(bits, target);
@@ -307,7 +330,7 @@ function memoryOperand(
       ripRelative: false,
     };
   }
-  let value = target - displacement;
+  let value = target - (size === 1 ? displacement * BigInt(unit) : displacement);
   if (withIndex) {
     const step = random.oneIn(2) ? BigInt(random.below(256)) : edgeValue(random);
     value -= step << BigInt(scale);

@@ -1,8 +1,9 @@
-import { encode, slotAddress, VECTOR_FIXUP } from './encode.ts';
+import { type Encoded, encode, slotAddress, VECTOR_FIXUP, WIDE_FIXUP } from './encode.ts';
+import { encodeEvex } from './encode-evex.ts';
 import { DATA_SIZE, type Patch, SLOTS, type TestCase } from './protocol.ts';
 import { Random } from './random.ts';
-import { edgeValue, fillVector, makeState, type Profile } from './state.ts';
-import type { Encoding } from './templates.ts';
+import { edgeValue, fillVector, makeState, type Profile, widen } from './state.ts';
+import { type Encoding, isOurs } from './templates.ts';
 
 /** A case as it is recorded: what the seed does not give. */
 export interface Draft {
@@ -10,6 +11,8 @@ export interface Draft {
   readonly profile: Profile;
   readonly compat: boolean;
   readonly repeat: boolean;
+  /** With all of AVX-512's state; the other cases leave it in its initial configuration. */
+  readonly wide: boolean;
   readonly code: Uint8Array;
   readonly slot: number;
   readonly fixups: readonly (readonly [register: number, value: bigint])[];
@@ -22,7 +25,9 @@ export interface Draft {
 export function draftCase(encoding: Encoding, seed: number, slot: number): Draft {
   const random = new Random(seed ^ 0x5bd1e995);
   const compat = encoding.long ? encoding.compat && random.oneIn(2) : true;
-  let made = encode(encoding, random, compat, slotAddress(slot % SLOTS));
+  const evex = (strict = false): Encoded => encodeEvex(encoding, random, compat, slotAddress(slot % SLOTS), strict);
+  let made = encoding.evex ? evex() : encode(encoding, random, compat, slotAddress(slot % SLOTS));
+  if (encoding.evex && !isOurs(made.code, compat)) made = evex(true);
   while (encoding.name.startsWith('Mov_Sreg') && loadsStackSegment(made.code)) {
     made = encode(encoding, random, compat, slotAddress(slot % SLOTS));
   }
@@ -31,6 +36,7 @@ export function draftCase(encoding: Encoding, seed: number, slot: number): Draft
     profile: encoding.floating,
     compat,
     repeat: made.repeated,
+    wide: encoding.wide,
     code: made.code,
     slot: slot % SLOTS,
     fixups: made.fixups,
@@ -46,13 +52,25 @@ function loadsStackSegment(code: Uint8Array): boolean {
   return opcode >= 0 && ((code[opcode + 1]! >> 3) & 7) === 2;
 }
 
+/** Where a 64-bit part of a zmm register is in the XSAVE image. */
+function zmmOffset(n: number, part: number): number {
+  if (n >= 16) return 1664 + (n - 16) * 64 + part * 8;
+  if (part < 2) return 160 + n * 16 + part * 8;
+  return part < 4 ? 576 + n * 16 + (part - 2) * 8 : 1152 + n * 32 + (part - 4) * 8;
+}
+
 /** The whole case that a draft stands for. */
 export function buildCase(draft: Draft): TestCase {
   const state = makeState(draft.seed, draft.profile);
+  if (draft.wide) widen(draft.seed, state.xstate);
   const vectors = new DataView(state.xstate.buffer);
   for (const [register, value] of draft.fixups) {
     if (register < VECTOR_FIXUP) {
       state.gpr[register] = value;
+      continue;
+    }
+    if (register >= WIDE_FIXUP) {
+      vectors.setBigUint64(zmmOffset((register - WIDE_FIXUP) >> 3, register & 7), value, true);
       continue;
     }
     const n = (register - VECTOR_FIXUP) >> 2;
@@ -81,6 +99,7 @@ export function buildCase(draft: Draft): TestCase {
   return {
     compat: draft.compat,
     repeat: draft.repeat,
+    wide: draft.wide,
     rip: slotAddress(draft.slot),
     code: draft.code,
     gpr: state.gpr,

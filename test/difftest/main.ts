@@ -7,7 +7,7 @@ import type { Draft } from './generate.ts';
 import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
 import { makeBackground } from './state.ts';
-import { allEncodings, type Encoding } from './templates.ts';
+import { allEncodings, type Encoding, wideEncodings } from './templates.ts';
 
 const BATCH = 4096;
 
@@ -38,7 +38,13 @@ function main(): void {
   }
   const rows = options.rows === undefined ? undefined : new RegExp(options.rows, 'i');
   const features = options.features === undefined ? undefined : new RegExp(options.features, 'i');
-  const encodings = allEncodings().filter(
+  const runner = new NativeRunner();
+  const wide = wideEncodings();
+  if (!runner.has('AVX512F')) {
+    process.stderr.write(`SKIPPED LOUDLY: this host has no AVX-512: ${wide.length} encodings\n`);
+    wide.length = 0;
+  }
+  const encodings = [...allEncodings(), ...wide].filter(
     ({ name, features: has }) =>
       (!rows || rows.test(name)) && (!features || has.some((feature) => features.test(feature))),
   );
@@ -48,7 +54,6 @@ function main(): void {
     return;
   }
   const background = makeBackground();
-  const runner = new NativeRunner();
   const emulator = new Emulator(background);
   const tally = newTally();
   const coverage = new RowCoverage([...commonRows, ...coldRows]);

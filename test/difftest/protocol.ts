@@ -13,9 +13,14 @@ export const TLS_BASE = DATA_BASE + 0x1000;
 
 export const FLAG_COMPAT = 1;
 export const FLAG_REPEAT = 2;
+export const FLAG_WIDE = 4;
 
 const MAGIC = 0x54464944;
-const XSTATE = 832;
+/** Bytes of the XSAVE image, standard format; and where the components of AVX-512 begin. */
+export const XSTATE = 2688;
+export const OPMASKS = 1088;
+export const ZMM_HIGH = 1152;
+export const HIGH_16 = 1664;
 const PATCHES = 3;
 const PATCH_BYTES = 64;
 
@@ -28,6 +33,8 @@ export interface Patch {
 export interface TestCase {
   readonly compat: boolean;
   readonly repeat: boolean;
+  /** The components of AVX-512 count. */
+  readonly wide: boolean;
   readonly rip: number;
   readonly code: Uint8Array;
   /** rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
@@ -35,7 +42,7 @@ export interface TestCase {
   readonly rflags: number;
   readonly fsBase: bigint;
   readonly gsBase: bigint;
-  /** Standard XSAVE format: legacy area, header, upper YMM halves. */
+  /** Standard XSAVE format: legacy area, header, upper YMM halves, AVX-512. */
   readonly xstate: Uint8Array;
   readonly patches: readonly Patch[];
 }
@@ -74,7 +81,11 @@ export function encodeBatch(background: Uint8Array, cases: readonly TestCase[]):
 const CASE_BYTES = 8 + 8 + 16 + 128 + 24 + XSTATE + PATCHES * (8 + PATCH_BYTES);
 
 function writeCase(out: Uint8Array, view: DataView, at: number, testCase: TestCase): void {
-  view.setUint32(at, (testCase.compat ? FLAG_COMPAT : 0) | (testCase.repeat ? FLAG_REPEAT : 0), true);
+  view.setUint32(
+    at,
+    (testCase.compat ? FLAG_COMPAT : 0) | (testCase.repeat ? FLAG_REPEAT : 0) | (testCase.wide ? FLAG_WIDE : 0),
+    true,
+  );
   view.setUint32(at + 4, testCase.code.length, true);
   view.setBigUint64(at + 8, BigInt(testCase.rip), true);
   out.set(testCase.code, at + 16);

@@ -1,4 +1,4 @@
-import { DATA_SIZE } from './protocol.ts';
+import { DATA_SIZE, HIGH_16, OPMASKS, XSTATE, ZMM_HIGH } from './protocol.ts';
 import { Random } from './random.ts';
 
 /** Values on which carries, signs and widths turn. */
@@ -219,7 +219,7 @@ export function makeState(seed: number, profile: Profile): MachineState {
   for (let i = 0; i < 16; i++) gpr[i] = edgeValue(random);
   let rflags = 0x202 | (random.u32() & ARITHMETIC_FLAGS);
   if (random.oneIn(8)) rflags |= DF;
-  const xstate = new Uint8Array(832);
+  const xstate = new Uint8Array(XSTATE);
   const view = new DataView(xstate.buffer);
   view.setUint16(0, 0x37f, true);
   view.setUint32(24, 0x1f80, true);
@@ -254,6 +254,20 @@ export function makeState(seed: number, profile: Profile): MachineState {
     }
   }
   return { gpr, rflags, xstate };
+}
+
+/** Fills the components of AVX-512. */
+export function widen(seed: number, xstate: Uint8Array): void {
+  const random = new Random(seed ^ 0x3c6ef372);
+  const view = new DataView(xstate.buffer);
+  view.setBigUint64(512, 0xe7n, true);
+  for (let i = 0; i < 8; i++) {
+    const kind = random.below(8);
+    const mask = kind === 0 ? 0n : kind === 1 ? -1n : kind === 2 ? 1n << BigInt(random.below(16)) : random.u64();
+    view.setBigUint64(OPMASKS + 8 * i, BigInt.asUintN(64, mask), true);
+  }
+  for (let i = 0; i < 16; i++) fillVector(random, xstate.subarray(ZMM_HIGH + 32 * i, ZMM_HIGH + 32 * i + 32));
+  for (let at = HIGH_16; at < XSTATE; at += 64) fillVector(random, xstate.subarray(at, at + 64));
 }
 
 /** What the data pages hold before every case. */

@@ -11,7 +11,8 @@ import {
   OpCodeOperandKind,
   RflagsBits,
 } from 'iced-x86';
-import { encode, type Template } from './encode.ts';
+import { type EvexTemplate, encode, type RegisterFile, type Template } from './encode.ts';
+import { encodeEvex } from './encode-evex.ts';
 import { Random } from './random.ts';
 
 /** Encodings that need an operating system, differ from run to run (RDRAND ...), or cannot be stepped over. */
@@ -20,44 +21,61 @@ const EXCLUDED =
 
 /** The feature names (of iced) that the engine may have. */
 const FEATURES =
-  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|CLFLUSHOPT|CLWB|PREFETCHW|PAUSE|FXSR|RDTSCP)$/;
+  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|CLFLUSHOPT|CLWB|PREFETCHW|PAUSE|FXSR|RDTSCP|AVX512(F|CD|BW|DQ|VL))$/;
 
 export interface Encoding extends Template {
   readonly code: number;
   readonly mnemonic: string;
   readonly features: readonly string[];
   readonly floating: 'integer' | 'vector' | 'x87' | 'sse-fp';
+  /** Runs with all of AVX-512's state. */
+  readonly wide: boolean;
 }
 
 const featureName = new Map(Object.entries(IcedFeature).map(([name, value]) => [value as number, name]));
 const kindName = new Map(Object.entries(OpCodeOperandKind).map(([name, value]) => [value as number, name]));
 
 /** Every encoding of the legacy and VEX maps, by iced-x86's tables: an account of the instruction set that is not ours. */
-export function allEncodings(): Encoding[] {
-  const encodings: Encoding[] = [];
+export const allEncodings = (): Encoding[] => encodings(false);
+
+/** The EVEX and opmask encodings; and the VEX ones once more, which have upper halves to clear. */
+export const wideEncodings = (): Encoding[] => [
+  ...encodings(true),
+  ...encodings(false)
+    .filter(({ vex }) => vex)
+    .map((encoding) => ({ ...encoding, wide: true, name: `${encoding.name}+zmm` })),
+];
+
+function encodings(wide: boolean): Encoding[] {
+  const found: Encoding[] = [];
   for (const [name, code] of Object.entries(IcedCode)) {
     if (typeof code !== 'number') continue;
     const info = CodeExt.opCode(code);
-    const template = templateOf(name, info);
+    const template = isWide(info) === wide ? templateOf(name, info) : undefined;
     info.free();
     if (!template) continue;
-    const found = classify(template, code);
-    if (found) encodings.push(found);
+    const encoding = classify(template, code, wide);
+    if (encoding) found.push(encoding);
   }
-  return encodings;
+  return found;
 }
+
+const kindsOf = (info: OpCodeInfo): string[] =>
+  Array.from({ length: info.opCount }, (_, i) => kindName.get(info.opKind(i))!);
+const isWide = (info: OpCodeInfo): boolean =>
+  info.encoding === EncodingKind.EVEX || kindsOf(info).some((kind) => kind.startsWith('k_'));
 
 function templateOf(name: string, info: OpCodeInfo): Template | undefined {
   if (!info.isInstruction || info.isRmGroup || info.table > 3) return undefined;
-  if (info.encoding !== EncodingKind.Legacy && info.encoding !== EncodingKind.VEX) return undefined;
+  const encoded: readonly EncodingKind[] = [EncodingKind.Legacy, EncodingKind.VEX, EncodingKind.EVEX];
+  if (!encoded.includes(info.encoding)) return undefined;
   if (/_SS$/.test(name)) return undefined; // the trap comes one instruction late
   if (info.fwait || info.mustBeCpl0 || info.isPrivileged || info.isInputOutput) return undefined;
-  const kinds: string[] = [];
-  for (let i = 0; i < info.opCount; i++) kinds.push(kindName.get(info.opKind(i))!);
-  if (kinds.some((kind) => /^(farbr|cr_|dr_|tr_|bnd_|k_|kp1|zmm|tmm|sibmem|xbegin|mem_mpx|mem_mib)/.test(kind))) {
+  const kinds = kindsOf(info);
+  if (kinds.some((kind) => /^(farbr|cr_|dr_|tr_|bnd_|kp1|zmmp3|xmmp3|tmm|sibmem|xbegin|mem_mpx|mem_mib)/.test(kind))) {
     return undefined;
   }
-  const vex = info.encoding === EncodingKind.VEX;
+  const vex = info.encoding !== EncodingKind.Legacy;
   const vsib = kinds.find((kind) => kind.startsWith('mem_vsib'));
   let opcode = info.opCode;
   let exactModrm = -1;
@@ -118,15 +136,66 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
     implicit,
     long: info.mode64 && info.intelDecoder64,
     compat: info.mode32 && info.intelDecoder32 && !w64,
+    ...(kinds.some((kind) => kind.startsWith('k_')) && { opmask: true }),
+    ...(info.encoding === EncodingKind.EVEX && { evex: evexTemplate(info, kinds) }),
   };
 }
 
+function evexTemplate(info: OpCodeInfo, kinds: readonly string[]): EvexTemplate {
+  const file = (...places: RegExp[]): RegisterFile => {
+    const kind = kinds.find((k) => places.some((place) => place.test(k))) ?? 'xmm';
+    return /^[xyz]mm/.test(kind) ? 'vector' : kind.startsWith('k') ? 'opmask' : 'general';
+  };
+  return {
+    broadcast: info.canBroadcast,
+    rounding: info.canUseRoundingControl || info.canSuppressAllExceptions,
+    mask: info.canUseOpMaskRegister,
+    needsMask: info.requireOpMaskRegister,
+    zeroing: info.canUseZeroingMasking,
+    reg: file(/_reg$/),
+    rm: file(/_rm$/, /_or_mem$/),
+    v: file(/_vvvv$/),
+    unit: [1, 1],
+  };
+}
+
+/** N of disp8*N, as iced decodes a displacement of 1. */
+function displacementUnit(template: Template, compat: boolean, broadcast: boolean): number {
+  for (let seed = 1; seed < 400; seed++) {
+    const { code } = encodeEvex(template, new Random(seed), compat, 0x10000000, true);
+    if (code[0] !== 0x62 || (code[5]! & 0xc7) < 0x40 || code[5]! >= 0x80) continue;
+    if (((code[3]! & 0x10) !== 0) !== broadcast) continue;
+    const bytes = code.slice();
+    bytes[(code[5]! & 7) === 4 ? 7 : 6] = 1;
+    const decoder = new Decoder(compat ? 32 : 64, bytes, 0);
+    const instruction = decoder.decode();
+    const unit = Number(instruction.memoryDisplacement);
+    instruction.free();
+    decoder.free();
+    return unit;
+  }
+  return 1;
+}
+
+/** Is it an instruction that the engine may have, or none at all? */
+export function isOurs(code: Uint8Array, compat: boolean): boolean {
+  const decoder = new Decoder(compat ? 32 : 64, code, DecoderOptions.None);
+  const instruction = decoder.decode();
+  const features = [...instruction.cpuidFeatures()].map((feature) => featureName.get(feature)!);
+  const invalid = instruction.code === 0;
+  instruction.free();
+  decoder.free();
+  return invalid || features.every((feature) => FEATURES.test(feature));
+}
+
 /** What iced says of one sample of the template; undefined when it is not ours to test. */
-function classify(template: Template, code: number): Encoding | undefined {
+function classify(from: Template, code: number, wide: boolean): Encoding | undefined {
+  let template = from;
   const compat = !template.long;
   if (compat && !template.compat) return undefined;
   for (let seed = 1; seed < 8; seed++) {
-    const sample = encode(template, new Random(seed), compat, 0x10000000).code;
+    const make = template.evex ? encodeEvex : encode;
+    const sample = make(template, new Random(seed), compat, 0x10000000, true).code;
     const decoder = new Decoder(compat ? 32 : 64, sample, 0);
     const instruction = decoder.decode();
     const same = instruction.code === code;
@@ -139,13 +208,20 @@ function classify(template: Template, code: number): Encoding | undefined {
     const x87 = features.some((feature) => feature.startsWith('FPU'));
     const vector = features.some((feature) => /^(MMX|SSE|SSSE|AVX|FMA|F16C|AES|PCLMUL|SHA)/.test(feature));
     const floating = x87 ? 'x87' : vector ? (/[ps][sd]$|^v?cvt|^vf/.test(mnemonic) ? 'sse-fp' : 'vector') : 'integer';
-    return { ...template, code, mnemonic, features, floating };
+    if (template.evex) {
+      const unit = [displacementUnit(template, compat, false), displacementUnit(template, compat, true)] as const;
+      template = { ...template, evex: { ...template.evex, unit } };
+    }
+    return { ...template, code, mnemonic, features, floating, wide };
   }
   return undefined;
 }
 
 function mnemonicOf(name: string): string {
-  return name.replace(/^VEX_/, '').split('_')[0]!.toLowerCase();
+  return name
+    .replace(/^E?VEX_/, '')
+    .split('_')[0]!
+    .toLowerCase();
 }
 
 export interface Facts {

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildCase, type Draft } from './generate.ts';
-import type { Outcome } from './protocol.ts';
+import { OPMASKS, type Outcome, XSTATE } from './protocol.ts';
 import type { Profile } from './state.ts';
 
 /** A case with what the host's CPU made of it, for hosts that cannot be asked. */
@@ -24,8 +24,8 @@ function toLine(vector: Vector): string {
   const gpr: [number, string][] = [];
   for (let i = 0; i < 16; i++) if (expected.gpr[i] !== before.gpr[i]) gpr.push([i, hex(expected.gpr[i]!)]);
   const xstate: [number, string][] = [];
-  for (let i = 0; i < 832; i += 2) {
-    if (i >= 416 && i < 576) continue; // reserved, and the header
+  for (let i = 0; i < XSTATE; i += 2) {
+    if ((i >= 416 && i < 576) || (i >= 832 && i < OPMASKS)) continue; // reserved, and the header
     const same = expected.xstate[i] === before.xstate[i] && expected.xstate[i + 1] === before.xstate[i + 1];
     if (same) continue;
     const last = xstate.at(-1);
@@ -40,7 +40,7 @@ function toLine(vector: Vector): string {
     vector.undefinedFlags,
     draft.seed,
     PROFILES.indexOf(draft.profile),
-    (draft.compat ? 1 : 0) | (draft.repeat ? 2 : 0),
+    (draft.compat ? 1 : 0) | (draft.repeat ? 2 : 0) | (draft.wide ? 4 : 0),
     Buffer.from(draft.code).toString('hex'),
     draft.slot,
     draft.fixups.map(([register, value]) => [register, hex(value)]),
@@ -95,6 +95,7 @@ function fromLine(text: string): Vector {
     profile: PROFILES[line[5]]!,
     compat: (line[6] & 1) !== 0,
     repeat: (line[6] & 2) !== 0,
+    wide: (line[6] & 4) !== 0,
     code: Uint8Array.from(Buffer.from(line[7], 'hex')),
     slot: line[8],
     fixups: line[9].map(([register, value]) => [register, unhex(value)] as const),

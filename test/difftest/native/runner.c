@@ -29,12 +29,13 @@
 #define READ_ONLY 0x3000UL
 #define TLS_BASE (DATA_BASE + 0x1000)
 #define MAGIC 0x54464944U
-#define XSTATE 832
+#define XSTATE 2688 /* with AVX-512, standard format */
 #define PATCHES 3
 #define PATCH_BYTES 64
 #define MAX_GRANULES 256
 
 #define FLAG_COMPAT 1
+#define FLAG_WIDE 4 /* load the components of AVX-512 too */
 #define FLAG_REPEAT 2 /* a string instruction with REP: step until RIP leaves it */
 
 #define TF 0x100UL
@@ -131,9 +132,12 @@ static void load(ucontext_t *uc)
 	memcpy(fp, c->xstate, 416);
 	uint64_t bv;
 	memcpy(&bv, fp + 512, 8);
-	bv = (bv & ~0xffUL) | 7; /* opmasks and the upper ZMM halves: initial */
+	int wide = (c->flags & FLAG_WIDE) != 0;
+	bv = (bv & ~0xffUL) | (wide ? 0xe7 : 7); /* else opmasks and the upper ZMM halves: initial */
 	memcpy(fp + 512, &bv, 8);
 	memcpy(fp + 576, c->xstate + 576, 256);
+	if (wide)
+		memcpy(fp + 1088, c->xstate + 1088, XSTATE - 1088);
 	for (int i = 0; i < PATCHES; i++)
 		memcpy(data + c->patch[i].offset, c->patch[i].bytes, c->patch[i].length);
 	steps = 0;
@@ -183,6 +187,12 @@ static void store(int signal, siginfo_t *info, ucontext_t *uc)
 		memset(r->xstate + 160, 0, 256);
 	if (bv & 4)
 		memcpy(r->xstate + 576, fp + 576, 256);
+	if (bv & 0x20)
+		memcpy(r->xstate + 1088, fp + 1088, 64);
+	if (bv & 0x40)
+		memcpy(r->xstate + 1152, fp + 1152, 512);
+	if (bv & 0x80)
+		memcpy(r->xstate + 1664, fp + 1664, 1024);
 	memcpy(r->xstate + 512, &bv, 8);
 	r->steps = steps;
 
