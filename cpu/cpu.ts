@@ -11,7 +11,7 @@ import { foldMask, maskedMemory } from './interp/evex-form.ts';
 import { HelperContext } from './interp/helper-context.ts';
 import { Interpreter, type Port } from './interp/interpreter.ts';
 import { Pseudo } from './interp/pseudo.ts';
-import { Action, Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
+import { AccessInfo, Action, Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
 import { coldRows, commonRows } from './isa/all.ts';
 import { avx512Rows } from './isa/avx512.ts';
 import { MemoryAccess } from './memory-access.ts';
@@ -323,7 +323,7 @@ export class Cpu implements Port {
   // What the generated code calls (Port).
 
   slow(record: number, low: number, high: number, info: number): number {
-    if (info & 0x400) return this.masked(record, low, high, info & 0xff, (info & 0x100) !== 0);
+    if (info & 0x400) return this.masked(record, low, high, info);
     this.access.stack = (info & 0x200) !== 0;
     const host = this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
     this.access.stack = false;
@@ -331,10 +331,26 @@ export class Cpu implements Port {
   }
 
   /** The memory operand of an EVEX instruction: only the elements that its opmask names are touched. */
-  private masked(record: number, low: number, high: number, size: number, write: boolean): number {
-    const { elements, bits } = maskedMemory(this.interpreter.variant(this.data.getUint16(record, true)), size * 8);
+  private masked(record: number, low: number, high: number, info: number): number {
+    const size = info & 0xff;
+    const write = (info & 0x100) !== 0;
+    const variant = this.interpreter.variant(this.data.getUint16(record, true));
+    const { elements, bits } = maskedMemory(variant, size * 8);
     const mask = this.data.getBigUint64(this.data.getUint16(record + Rec.opmask, true), true);
-    return this.access.masked(record, low, high, bits >> 3, foldMask(mask, elements, (size * 8) / bits), write);
+    const wanted = foldMask(mask, elements, (size * 8) / bits);
+    const offset = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    const bytes = bits >> 3;
+    const flags = write ? AccessInfo.Write : 0;
+    const linear = (element: number): bigint => {
+      const at = offset + BigInt(element * bytes);
+      return info & 0x800 ? checkAccess(this, record, at, bytes, flags) : at;
+    };
+    const [first] = wanted;
+    if (variant.checked && variant.row.row.options.align === 'always' && first !== undefined) {
+      const start = linear(first) - BigInt(first * bytes);
+      if (start % BigInt(size) !== 0n) this.access.raise(record, Vector.GP, 0);
+    }
+    return this.access.masked(record, bytes, wanted, linear, write);
   }
 
   commit(): void {

@@ -97,13 +97,19 @@ export class MemoryAccess {
   /**
    * Host address (a scratch field) for an access to some of a vector's elements; no other byte is touched or can fault.
    * @param active the element numbers
+   * @param linear the address of an element
    */
-  masked(record: number, low: number, high: number, bytes: number, active: readonly number[], write: boolean): number {
+  masked(
+    record: number,
+    bytes: number,
+    active: readonly number[],
+    linear: (element: number) => bigint,
+    write: boolean,
+  ): number {
     this.cache.running = record;
     const parts: Part[] = [];
-    const start = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
     for (const element of active) {
-      const address = BigInt.asUintN(this.long ? 64 : 32, start + BigInt(element * bytes));
+      const address = BigInt.asUintN(this.long ? 64 : 32, linear(element));
       this.eachPart(address, bytes, (partLow, partHigh, size, done) => {
         const frame = this.frame(record, partLow, partHigh, write ? Access.Write : Access.Read);
         this.watch(record, partLow, partHigh, size, write);

@@ -135,9 +135,11 @@ export class BlockBuilder {
     const { string, addressOnly } = i.row.row.options;
     const accesses = i.isMemory && !addressOnly;
     const segment = i.segment < 0 ? Segment.DS : i.segment;
+    // Elements that are masked off are not checked: that is done one by one where a segment has a base or a limit.
+    const eachElement = i.evex && i.opmask !== 0 && segment >= Segment.FS;
     const checked =
       (accesses || string !== undefined) &&
-      (this.isChecked(segment) || (string === 'both' && this.isChecked(Segment.ES)));
+      (eachElement || this.isChecked(segment) || (string === 'both' && this.isChecked(Segment.ES)));
     const handler = this.interpreter.handlerFor(i, checked);
     const { forms } = this.interpreter.variant(handler);
     let record = at;

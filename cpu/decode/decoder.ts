@@ -241,7 +241,6 @@ export class Decoder {
     if (!long) {
       if (highV) return false;
       i.rex &= 0x48;
-      i.vvvv &= 7;
     }
     i.prefix = p1 & 3;
     i.opmask = p2 & 7;
@@ -256,7 +255,10 @@ export class Decoder {
     if (row === undefined) return false;
     i.row = row;
     i.size = long && i.w === 1 ? 64 : 32;
-    if (!long) i.w = 0;
+    if (!long) {
+      i.w = 0;
+      i.vvvv &= 7;
+    }
     i.reg = ((i.modrm >> 3) & 7) | (i.rex & 4 ? 8 : 0) | (long ? high : 0);
     i.rm = (i.modrm & 7) | (i.rex & 1 ? 8 : 0);
     if (i.modrm < 0xc0) {

@@ -2,6 +2,7 @@
  * The builder for EVEX encodings: opmasks, broadcasts, and rounding of its own stand between a row's meaning and its
  * operands, so that most rows say no more than their VEX forms do. Intel SDM vol. 2, 2.7; vol. 1, 15.6.
  */
+import { Vector } from '../exit.ts';
 import { type I32, type I64, type Int, i32, i64, node, type V128 } from '../ir/expr.ts';
 import { expandMask } from '../ir/mask.ts';
 import type { Lane } from '../ir/ops.ts';
@@ -79,7 +80,7 @@ export class EvexOps extends RecordOps {
       super.writeVector(i, v128.bitselect(value, old, mask), lane);
       return;
     }
-    const host = this.maskedHost(i, bits, true);
+    const host = this.options.wholeMemory ? this.host(i, bits >> 3, true) : this.maskedHost(i, bits, true);
     const at = lane * 16;
     if (bits >= 128) {
       const old = node('v128', Load.v128, [host], at);
@@ -149,8 +150,13 @@ export class EvexOps extends RecordOps {
     const known = this.maskedHosts.get(key);
     if (known) return known;
     const address = this.address(i);
-    this.checkAlignment(address, bits >> 3);
-    const host = this.code.translate(this.linear(address, bits >> 3, write), bits >> 3, write, false, true);
+    const bytes = bits >> 3;
+    // Where the address is an offset yet, the slow path looks at it.
+    const misaligned = this.variant.checked ? undefined : this.misaligned(address, bytes);
+    if (misaligned) this.if(i32.and(i32.ne(misaligned, 0), i64.ne(this.k, 0)), () => this.raise(Vector.GP));
+    const host = this.variant.checked
+      ? this.code.maskedHost(address, bytes, write)
+      : this.code.translate(address, bytes, write, false, true);
     if (this.code.depth === 0) this.maskedHosts.set(key, host);
     return host;
   }

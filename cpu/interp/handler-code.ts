@@ -195,6 +195,19 @@ export class HandlerCode {
     return node('i64', 0x20, [], n);
   }
 
+  /** The host address for some elements of a vector operand, whose segment is checked for each of them. */
+  maskedHost(offset: I64, bytes: number, write: boolean): I32 {
+    this.w.raw(0x20, RECORD_LOCAL);
+    emitExpr(this.w, i32.wrap(offset));
+    emitExpr(this.w, i32.wrap(i64.shr_u(offset, 32)));
+    emitExpr(this.w, i32.const(bytes | (write ? 0x100 : 0) | 0xc00));
+    this.callImport(Import.slow);
+    const n = this.locals.take('i32');
+    this.w.u8(0x21);
+    this.w.uleb(n);
+    return node('i32', 0x20, [], n);
+  }
+
   callImport(n: number): void {
     this.w.u8(0x10);
     this.w.uleb(n);

@@ -473,10 +473,16 @@ export class RecordOps implements Ops {
     return this.variant.checked ? this.code.checkedAddress(address, bytes, write, extra) : address;
   }
 
-  protected checkAlignment(address: I64, bytes: number): void {
+  private checkAlignment(address: I64, bytes: number): void {
+    const misaligned = this.misaligned(address, bytes);
+    if (misaligned) this.if(misaligned, () => this.raise(Vector.GP));
+  }
+
+  /** Not zero for an address that the instruction does not take, if it is so particular. */
+  protected misaligned(address: I64, bytes: number): I32 | undefined {
     const { align } = this.variant.row.row.options;
-    if (align === 'never' || (align === undefined && this.vex)) return;
-    this.if(i32.and(i32.wrap(address), bytes - 1), () => this.raise(Vector.GP));
+    if (align === 'never' || (align === undefined && this.vex)) return undefined;
+    return i32.and(i32.wrap(address), bytes - 1);
   }
 
   /** MMX instructions set TOP = 0 and mark all registers in use; Intel SDM vol. 1, 9.5.1. */

@@ -105,11 +105,11 @@ function integersAndFloats(): Row[] {
   const ps = ['f', 32] as const;
   const pd = ['f', 64] as const;
   return [
-    row('vcvtdq2pd', 'F3 E6', d, pd, undefined),
+    row('vcvtdq2pd', 'F3 E6', d, pd, 'er'),
     row('vcvtdq2ps', 'NP 5B', d, ps, 'er'),
     row('vcvtqq2pd', 'F3 E6', q, pd, 'er'),
     row('vcvtqq2ps', 'NP 5B', q, ps, 'er'),
-    row('vcvtudq2pd', 'F3 7A', ud, pd, undefined),
+    row('vcvtudq2pd', 'F3 7A', ud, pd, 'er'),
     row('vcvtudq2ps', 'F2 7A', ud, ps, 'er'),
     row('vcvtuqq2pd', 'F3 7A', uq, pd, 'er'),
     row('vcvtuqq2ps', 'F2 7A', uq, ps, 'er'),

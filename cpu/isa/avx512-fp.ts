@@ -2,12 +2,12 @@
 import { type I64, i64, type V128 } from '../ir/expr.ts';
 import type { Lane, Ops } from '../ir/ops.ts';
 import { i32x4, i64x2 } from '../ir/vector.ts';
+import { reciprocal14, reciprocalRoot14 } from '../softfloat/approximate14.ts';
 import { fixUp, getExponent, getMantissa, isOfClass, range, reduce, roundScale, scaleBy } from '../softfloat/avx512.ts';
 import { comparePredicate } from '../softfloat/compare.ts';
 import type { FpEnv } from '../softfloat/env.ts';
 import { F32, F64, operand, pack32, pack64, type Real, unpack32, unpack64 } from '../softfloat/real.ts';
 import { STAGE } from '../state.ts';
-import { approximations } from './avx512-approximate.ts';
 import { activeElements, derive, elements, evex } from './avx512-forms.ts';
 import type { EvexOptions, Lower, Row } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
@@ -98,7 +98,7 @@ interface Line {
   /** Encodings behind prefix and length: packed and scalar. */
   readonly packed: string;
   readonly scalar: string;
-  readonly rounding: 'er' | 'sae';
+  readonly rounding?: 'er' | 'sae';
   /** Does the packed form have two sources? */
   readonly two?: true;
   readonly imm?: true;
@@ -107,10 +107,10 @@ interface Line {
 }
 
 const unary =
-  (f: (env: FpEnv, a: Real, imm: number) => Real) =>
+  (f: (env: FpEnv, a: Real, imm: number, width: FpWidth) => Real) =>
   (width: FpWidth): Element =>
   (env, s, i, imm) =>
-    putReal(s, i, width, f(env, realOf(env, s, 0, i, width), imm));
+    putReal(s, i, width, f(env, realOf(env, s, 0, i, width), imm, width));
 const binary =
   (f: (env: FpEnv, a: Real, b: Real, imm: number, width: FpWidth) => Real) =>
   (width: FpWidth): Element =>
@@ -120,7 +120,14 @@ const binary =
 const LINES: readonly Line[] = [
   { name: 'vgetexp', packed: '0F38 42', scalar: '0F38 43', rounding: 'sae', f: unary(getExponent) },
   { name: 'vgetmant', packed: '0F3A 26', scalar: '0F3A 27', rounding: 'sae', imm: true, f: unary(getMantissa) },
-  { name: 'vreduce', packed: '0F3A 56', scalar: '0F3A 57', rounding: 'sae', imm: true, f: unary(reduce) },
+  {
+    name: 'vreduce',
+    packed: '0F3A 56',
+    scalar: '0F3A 57',
+    rounding: 'sae',
+    imm: true,
+    f: unary((env, a, imm, width) => reduce(env, formatOf[width], a, imm)),
+  },
   {
     name: 'vrange',
     packed: '0F3A 50',
@@ -137,6 +144,18 @@ const LINES: readonly Line[] = [
     rounding: 'er',
     two: true,
     f: binary((env, a, b, _, width) => scaleBy(env, formatOf[width], a, b)),
+  },
+  {
+    name: 'vrcp14',
+    packed: '0F38 4C',
+    scalar: '0F38 4D',
+    f: unary((env, a, _, width) => reciprocal14(env, formatOf[width], a)),
+  },
+  {
+    name: 'vrsqrt14',
+    packed: '0F38 4E',
+    scalar: '0F38 4F',
+    f: unary((env, a, _, width) => reciprocalRoot14(env, formatOf[width], a)),
   },
 ];
 
@@ -317,6 +336,5 @@ export function avx512FpRows(): Row[] {
     ...roundScales(),
     ...fixUps(),
     ...comparisons(),
-    ...approximations(),
   ];
 }

@@ -169,6 +169,7 @@ function partial(): Row[] {
       evex(`vextract${name}`, code(from), `${operand} Vx Ib`, extract(lanes), {
         mask,
         part: (lanes * 128) as 128 | 256,
+        wholeMemory: true,
       }),
     ];
   });

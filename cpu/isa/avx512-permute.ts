@@ -265,7 +265,7 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64): Lower =>
     const k = view.getUint16(h.record + Rec.opmask, true);
     const count = (h.lanes * 128) / Math.max(indexBits, bits);
     const state = new Uint8Array(view.buffer, 0, 0x10000);
-    const clearAbove = (): void => void state.fill(0, to + (count * bits) / 8, to + VECTOR_BYTES);
+    const clearAbove = (from: number): void => void state.fill(0, to + from, to + VECTOR_BYTES);
     for (let i = 0; i < count; i++) {
       const mask = view.getBigUint64(k, true);
       if (!((mask >> BigInt(i)) & 1n)) continue;
@@ -273,10 +273,11 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64): Lower =>
       if (bits === 32) view.setUint32(to + 4 * i, Number(value), true);
       else view.setBigUint64(to + 8 * i, value, true);
       view.setBigUint64(k, mask & ~(1n << BigInt(i)), true);
-      clearAbove();
+      // What a fault leaves: the part of the vector length that is not written yet is as it was.
+      clearAbove(h.lanes * 16);
     }
     view.setBigUint64(k, 0n, true);
-    clearAbove();
+    clearAbove((count * bits) / 8);
   });
 
 const scatter = (indexBits: 32 | 64, bits: 32 | 64): Lower =>

@@ -78,7 +78,7 @@ export function scaleBy(env: FpEnv, fmt: Format, a: Real, b: Real): Real {
     noteDenormal(env, a);
     return b.sign ? zero(a.sign) : infinity(a.sign);
   }
-  noteDenormal(env, a, b);
+  noteDenormal(env, a);
   if (a.kind !== FINITE) return a;
   const mode = env.rounding;
   const before = env.flags;
@@ -87,8 +87,9 @@ export function scaleBy(env: FpEnv, fmt: Format, a: Real, b: Real): Real {
   env.rounding = mode;
   env.flags = before;
   if (n.kind === ZERO) return round(env, fmt, a.sign, a.man, a.exp);
-  const far = n.exp + bitLength(n.man) > 16;
-  const by = far ? 0x10000 : Number(n.exp >= 0 ? n.man << BigInt(n.exp) : n.man >> BigInt(-n.exp));
+  // Beyond 2^13 all overflow or vanish alike.
+  const far = n.exp + bitLength(n.man) > 13;
+  const by = far ? 0x2000 : Number(n.exp >= 0 ? n.man << BigInt(n.exp) : n.man >> BigInt(-n.exp));
   return round(env, fmt, a.sign, a.man, a.exp + (n.sign ? -by : by));
 }
 
@@ -108,21 +109,35 @@ function roundScaled(env: FpEnv, a: Real, imm: number): Real {
 /** VRNDSCALE. */
 export const roundScale = (env: FpEnv, a: Real, imm: number): Real => roundScaled(env, a, imm);
 
-/** VREDUCE: what rounding to `imm[7:4]` fraction bits takes away. */
-export function reduce(env: FpEnv, a: Real, imm: number): Real {
+/** VREDUCE: what rounding to `imm[7:4]` fraction bits takes away. PE only when the difference itself is inexact. */
+export function reduce(env: FpEnv, fmt: Format, a: Real, imm: number): Real {
   const n = propagate1(env, a);
   if (n) return n;
-  const mode = imm & 4 ? env.rounding : imm & 3;
-  const nothing = zero(mode === ROUND_DOWN ? 1 : 0);
+  const mode = env.rounding;
+  if (!(imm & 4)) env.rounding = imm & 3;
+  const r = difference(env, fmt, a, imm);
+  env.rounding = mode;
+  return r;
+}
+function difference(env: FpEnv, fmt: Format, a: Real, imm: number): Real {
+  const nothing = zero(env.rounding === ROUND_DOWN ? 1 : 0);
   if (a.kind === INF) return zero(0);
   if (a.kind === ZERO) return nothing;
-  const r = roundScaled(env, a, imm);
-  if (r.kind === ZERO) return a;
-  const e = Math.min(a.exp, r.exp);
-  const difference =
-    (a.sign ? -1n : 1n) * (a.man << BigInt(a.exp - e)) - (r.sign ? -1n : 1n) * (r.man << BigInt(r.exp - e));
-  if (difference === 0n) return nothing;
-  return difference < 0n ? finite(1, -difference, e) : finite(0, difference, e);
+  const before = env.flags;
+  const r = roundScaled(env, a, imm | 4);
+  env.flags = before;
+  const e = Math.min(a.exp, r.kind === ZERO ? a.exp : r.exp);
+  const taken = r.kind === ZERO ? 0n : (r.sign ? -1n : 1n) * (r.man << BigInt(r.exp - e));
+  const rest = (a.sign ? -1n : 1n) * (a.man << BigInt(a.exp - e)) - taken;
+  if (rest === 0n) return nothing;
+  const sign = rest < 0n ? 1 : 0;
+  const man = sign ? -rest : rest;
+  const tiny = e + bitLength(man) - 1 < fmt.emin;
+  // Exact results too small to be normal are no underflow, but FTZ takes them.
+  if (tiny && env.ftz) env.raise(FLAG_PE);
+  const result = !tiny ? round(env, fmt, sign, man, e) : env.ftz ? zero(sign) : finite(sign, man, e);
+  if (imm & 8 && !(before & FLAG_PE)) env.flags &= ~FLAG_PE;
+  return result;
 }
 
 /** VRANGE. @param imm 1:0 minimum, maximum, those of the magnitudes; 3:2 where the sign comes from */
@@ -133,12 +148,12 @@ export function range(env: FpEnv, a: Real, b: Real, imm: number): Real {
   }
   const chosen = rangeChoice(env, a, b, imm & 3);
   const sign = [a.sign, chosen.sign, 0, 1][(imm >> 2) & 3]!;
-  return { ...chosen, sign: (imm & 0xc) === 0 && isNaNReal(a) ? chosen.sign : sign };
+  return { ...chosen, sign };
 }
 
 function rangeChoice(env: FpEnv, a: Real, b: Real, kind: number): Real {
-  if (a.kind === QNAN) return b.kind === QNAN ? a : noted(env, b);
-  if (b.kind === QNAN) return noted(env, a);
+  if (a.kind === QNAN) return b.kind === QNAN ? a : b;
+  if (b.kind === QNAN) return a;
   noteDenormal(env, a, b);
   const max = (kind & 1) === 1;
   const absolute = kind >= 2;
@@ -148,11 +163,6 @@ function rangeChoice(env: FpEnv, a: Real, b: Real, kind: number): Real {
   if (o === 0) return (a.sign === 1) === max ? b : a;
   return o < 0 === max ? b : a;
 }
-function noted(env: FpEnv, v: Real): Real {
-  noteDenormal(env, v);
-  return v;
-}
-
 /** The constants of VFIXUPIMM's responses 9 to 13. */
 const PI_HALF: Readonly<Record<number, Real>> = {
   24: finite(0, 0xc90fdbn, -23),

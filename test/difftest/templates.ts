@@ -179,7 +179,9 @@ function displacementUnit(template: Template, compat: boolean, broadcast: boolea
 
 /** Is it an instruction that the engine may have, or none at all? */
 export function isOurs(code: Uint8Array, compat: boolean): boolean {
-  const decoder = new Decoder(compat ? 32 : 64, code, DecoderOptions.None);
+  const padded = new Uint8Array(16).fill(0xcc); // as in the code pages
+  padded.set(code);
+  const decoder = new Decoder(compat ? 32 : 64, padded, DecoderOptions.None);
   const instruction = decoder.decode();
   const features = [...instruction.cpuidFeatures()].map((feature) => featureName.get(feature)!);
   const invalid = instruction.code === 0;

@@ -1,4 +1,0 @@
-import type { Row } from './row.ts';
-export function approximations(): Row[] {
-  return [];
-}
