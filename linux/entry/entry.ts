@@ -1,7 +1,7 @@
 /** The doors into the kernel: arch/x86/entry/entry_64.S, entry_64_compat.S, common.c and arch/x86/kernel/traps.c. */
 import { type Exit, Vector } from '../../cpu/exit.ts';
 import { fxsave } from '../../cpu/xsave.ts';
-import { EFAULT, ENOSYS } from '../abi/errno.ts';
+import { EFAULT, EIO, ENOSYS } from '../abi/errno.ts';
 import { PTRACE_EVENT_SECCOMP } from '../abi/ptrace.ts';
 import { SECCOMP_MODE_DISABLED } from '../abi/seccomp.ts';
 import {
@@ -28,6 +28,7 @@ import { fatal_signal_pending } from '../task/jobctl.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
+import { describeCall, KernelBug } from './oops.ts';
 import { straceLine } from './strace.ts';
 import { ia32_sys_call_table } from './syscall-32.ts';
 import { sys_call_table } from './syscall-64.ts';
@@ -317,8 +318,13 @@ export function resumeSyscall(task: Task): void {
 function invoke(task: Task): void {
   const row = currentRow(task);
   let result: SysResult;
-  if (row?.entry) result = callHandler(task, row);
-  else {
+  if (row?.entry) {
+    try {
+      result = callHandler(task, row);
+    } catch (cause) {
+      throw failedCall(task, row.name, cause);
+    }
+  } else {
     task.kernel.log.debug({ pid: task.pid, nr: task.sysNr, name: row?.name, entry: task.entry }, 'no such system call');
     result = -ENOSYS;
   }
@@ -332,6 +338,19 @@ function invoke(task: Task): void {
   setResult(task, result);
   straceCall(task, row, result);
   endSyscall(task);
+}
+
+/** A handler has a bug: the call ends with -EIO, so that the machine can go on when the bug has been told. */
+function failedCall(task: Task, name: string, cause: unknown): KernelBug {
+  const bug = new KernelBug(task, describeCall(task, name), cause);
+  const { kernel } = task;
+  kernel.cancelWait(task);
+  if (task.exitState === undefined) {
+    setResult(task, -EIO);
+    endSyscall(task);
+    if (task.state === 'blocked') kernel.makeRunnable(task);
+  }
+  return bug;
 }
 
 function callHandler(task: Task, row: SyscallRow): SysResult {

@@ -113,12 +113,24 @@ export function do_madvise(task: MmCaller, start: number, length: number, advice
   });
 }
 
+/** Pages that mincore looks at between two copies. */
+const MINCORE_PAGES = 1 << 20;
+
 /** sys_mincore(), mm/mincore.c. */
 export function do_mincore(task: MmCaller, start: number, length: number, vec: number): number {
   const { mm } = task;
   if (start % PAGE_SIZE !== 0) return -EINVAL;
   if (length > mm.taskSize || start > mm.taskSize - length) return -ENOMEM;
   const pages = Math.ceil(length / PAGE_SIZE);
+  for (let done = 0; done < pages; done += MINCORE_PAGES) {
+    const count = Math.min(pages - done, MINCORE_PAGES);
+    const error = mincoreChunk(mm, start + done * PAGE_SIZE, count, vec + done);
+    if (error < 0) return error;
+  }
+  return 0;
+}
+
+function mincoreChunk(mm: Mm, start: number, pages: number, vec: number): number {
   const out = new Uint8Array(pages);
   const error = walkVmas(
     mm,

@@ -1,6 +1,8 @@
 /** A machine with its first task: run to the end, or serve gdb. */
 import type { Logger } from 'pino';
+import { KernelBug } from '../../linux/entry/oops.ts';
 import type { Kernel } from '../../linux/kernel.ts';
+import type { StopEvent } from '../../linux/task/run.ts';
 import { LinuxTarget, type LinuxTargetOptions } from '../linux-target.ts';
 import type { ListenAddress } from '../listen.ts';
 import { serve } from '../server.ts';
@@ -12,6 +14,8 @@ import type { MachineOptions } from './machine.ts';
 const SLICE = 50_000_000;
 /** 128 + SIGSTOP. */
 const ALL_STOPPED = 147;
+/** Bugs of ours after which `--run` gives up. */
+const MAX_BUGS = 100;
 
 export const say = (line: string): void => writeAll(2, Buffer.from(`${line}\n`));
 
@@ -23,9 +27,18 @@ export function exitCode(status: number | undefined): number {
 }
 
 /** `--run`. @returns the exit status */
-function runToEnd(kernel: Kernel, pump: InputPump): number {
+function runToEnd(kernel: Kernel, pump: InputPump, log: Logger): number {
+  let bugs = 0;
   for (;;) {
-    const event = kernel.run({ action: () => 'run', budget: SLICE });
+    let event: StopEvent;
+    try {
+      event = kernel.run({ action: () => 'run', budget: SLICE });
+    } catch (bug) {
+      // The call that met it has failed; the rest of the machine is whole.
+      if (!(bug instanceof KernelBug) || ++bugs > MAX_BUGS) throw bug;
+      log.error({ err: bug }, 'a bug of the machine');
+      continue;
+    }
     if (event.kind === 'done') return exitCode(kernel.exitStatus);
     if (event.kind === 'idle' && !pump.fetch()) {
       const living = [...kernel.tasks.values()].filter((task) => task.exitState === undefined);
@@ -85,7 +98,7 @@ export async function runMachine(
   const overStdio = options.listen.kind === 'stdio' && options.run !== true;
   const pump = new InputPump(kernel.vfs, new Set(overStdio ? [0] : []));
   const status = options.run
-    ? runToEnd(kernel, pump)
+    ? runToEnd(kernel, pump, log)
     : await serveGdb(kernel, options, log, { ...target, wantInput: () => pump.fetchAsync() });
   kernel.vfs.sync();
   log.info({ instructions: kernel.cpu.icount }, 'end');

@@ -1,11 +1,13 @@
 import { pino } from 'pino';
 import { Cpu, CpuContext } from '../../cpu/cpu.ts';
 import { O_RDONLY, O_WRONLY } from '../../linux/abi/fcntl.ts';
+import { KernelBug } from '../../linux/entry/oops.ts';
 import { startProgram } from '../../linux/exec/init.ts';
 import type { HostIo } from '../../linux/fs/host-stream.ts';
 import { Vfs } from '../../linux/fs/vfs.ts';
 import { Kernel } from '../../linux/kernel.ts';
 import { bootOps } from '../../linux/patches/series.ts';
+import type { StopEvent } from '../../linux/task/run.ts';
 import { vdsoShipped } from '../../linux/vdso/config.ts';
 
 export interface ProgramRun {
@@ -19,6 +21,7 @@ export interface ProgramRun {
   readonly memory?: number;
   /** Instructions after which the test gives up. */
   readonly limit?: number;
+  readonly collectBugs?: boolean;
   readonly strace?: (line: string) => void;
 }
 
@@ -28,6 +31,8 @@ export interface ProgramEnd {
   /** The exit status, or 128 + the signal. */
   readonly status: number;
   readonly instructions: number;
+  /** Bugs of the machine that the program met; without `collectBugs` the first one is thrown. */
+  readonly bugs: readonly KernelBug[];
 }
 
 const utf8 = (parts: readonly Uint8Array[]): string => Buffer.concat(parts).toString('utf8');
@@ -71,9 +76,17 @@ export function runProgram(run: ProgramRun): ProgramEnd {
   const stdin = vfs.streams.get(0)!;
   if (run.input) stdin.deliver(Buffer.from(run.input));
   stdin.deliver(new Uint8Array(0));
+  const bugs: KernelBug[] = [];
   const limit = run.limit ?? 60_000_000_000;
   for (;;) {
-    const event = kernel.run({ action: () => 'run', budget: 50_000_000 });
+    let event: StopEvent;
+    try {
+      event = kernel.run({ action: () => 'run', budget: 50_000_000 });
+    } catch (bug) {
+      if (!(bug instanceof KernelBug) || run.collectBugs !== true) throw bug;
+      bugs.push(bug);
+      continue;
+    }
     if (event.kind === 'done') break;
     if (event.kind === 'idle') {
       if (kernel.exitStatus !== undefined) break;
@@ -92,5 +105,6 @@ export function runProgram(run: ProgramRun): ProgramEnd {
     stderr: text(2),
     status: signal === 0 ? (status >> 8) & 0xff : 128 + signal,
     instructions: cpu.icount,
+    bugs,
   };
 }
