@@ -19,6 +19,8 @@ export class PhysicalMemory {
   private next = FIRST_FRAME;
   private used = 0;
   private observer: CodeObserver | undefined;
+  /** Asked when memory is out: gives frames back, and says whether it did. */
+  shrinker: (() => boolean) | undefined;
 
   constructor(memoryLimit: number) {
     this.wasm = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
@@ -29,13 +31,19 @@ export class PhysicalMemory {
     this.code = new Uint8Array(all);
   }
 
+  /** The most frames that can be in use. */
+  get frameLimit(): number {
+    return this.limit - FIRST_FRAME;
+  }
+
   get framesInUse(): number {
     return this.used;
   }
 
   /** A zeroed frame's number, or -1 when the limit is reached. */
   allocFrame(): number {
-    const reused = this.free.pop();
+    let reused = this.free.pop();
+    if (reused === undefined && this.next >= this.limit && this.shrinker?.() === true) reused = this.free.pop();
     if (reused !== undefined) {
       this.used++;
       this.bytes.fill(0, reused * PAGE_SIZE, (reused + 1) * PAGE_SIZE);

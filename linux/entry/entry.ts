@@ -10,8 +10,8 @@ import {
   FPE_FLTOVF,
   FPE_FLTRES,
   FPE_FLTUND,
-  SI_KERNEL,
   SIGFPE,
+  SIGKILL,
   SIGSYS,
   SIGTRAP,
   TRAP_BRKPT,
@@ -22,9 +22,10 @@ import { do_debug } from '../ptrace/debug-exception.ts';
 import { ptrace_event, ptrace_report_syscall } from '../ptrace/stop.ts';
 import { seccomp_phase1 } from '../seccomp/seccomp.ts';
 import { do_trap, forceIretFault, simpleTrap } from '../signal/fault.ts';
-import { force_sig_info, kernelInfo } from '../signal/queue.ts';
+import { force_sig_info } from '../signal/queue.ts';
 import { do_exit } from '../task/exit.ts';
 import { fatal_signal_pending } from '../task/jobctl.ts';
+import { out_of_memory } from '../task/oom.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
 import type { EntryKind, Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
@@ -122,8 +123,8 @@ function do_page_fault(task: Task, address: bigint, errorCode: number): void {
   );
   task.trapNr = Vector.PF;
   task.errorCode = fault.errorCode;
-  if (fault.code === SI_KERNEL) {
-    force_sig_info(task, kernelInfo(fault.sig));
+  if (fault.sig === SIGKILL) {
+    out_of_memory(task);
     return;
   }
   force_sig_info(task, { signo: fault.sig, errno: 0, code: fault.code, layout: 'fault', addr: address });

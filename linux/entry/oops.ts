@@ -12,7 +12,8 @@ export class KernelBug extends Error {
     this.name = 'KernelBug';
     this.pid = task.pid;
     this.icount = task.kernel.cpu.icount;
-    if (cause instanceof Error && cause.stack !== undefined) this.stack = `${this.name}: ${this.message}\n${cause.stack}`;
+    if (cause instanceof Error && cause.stack !== undefined)
+      this.stack = `${this.name}: ${this.message}\n${cause.stack}`;
   }
 }
 

@@ -13,6 +13,11 @@ import type { TimerEvent } from '../task/timers.ts';
 import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
 import { finishTrap } from './trap.ts';
 
+/** What a turn takes of the budget at least: a task may fault without getting anywhere. */
+const TURN_COST = 10;
+/** What a jump of the clock takes of the budget: timers that nobody hears must not run for ever. */
+const IDLE_COST = 1000;
+
 export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
   let left = request.budget;
   for (;;) {
@@ -23,11 +28,12 @@ export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
     if (left <= 0) return { kind: 'budget' };
     const task = pickNext(kernel, request);
     if (task) {
-      left -= runTask(kernel, task, request, left);
+      left -= Math.max(runTask(kernel, task, request, left), TURN_COST);
       continue;
     }
     if (!anyAlive(kernel)) return { kind: 'done' };
     if (!skipIdleTime(kernel, request)) return { kind: 'idle' };
+    left -= IDLE_COST;
   }
 }
 

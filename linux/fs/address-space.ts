@@ -20,6 +20,8 @@ export class AddressSpace {
   readonly pages = new Map<number, number>();
   /** Pages changed since the last flush to the host. */
   readonly dirty = new Set<number>();
+  /** It differs, or differed once, from the source. */
+  changed = false;
   /** Pages that mappings may hold, and change without our notice. */
   readonly mapped = new Set<number>();
 
@@ -38,6 +40,7 @@ export class AddressSpace {
   /** A frame leaves the page cache; it lives on while mappings hold it. */
   private giveUp(frame: number): void {
     const { kernel } = this.sb;
+    this.sb.owner.filePages--;
     if (kernel.frames === undefined) kernel.cpu.memory.freeFrame(frame);
     else kernel.frames.releaseCache(frame);
   }
@@ -55,7 +58,9 @@ export class AddressSpace {
       if (!this.source.files.pread(this.source, bytes, from)) bytes.fill(0);
       this.memory.noteWrite(frame);
     }
+    if (this.pages.size === 0 && this.source !== undefined) this.sb.owner.cached.add(this);
     this.pages.set(index, frame);
+    this.sb.owner.filePages++;
     return frame;
   }
 
@@ -92,14 +97,23 @@ export class AddressSpace {
     return out;
   }
 
+  /** shmem_default_max_blocks(): files take half of the memory at most. */
+  private hasRoom(): boolean {
+    const { owner } = this.sb;
+    return (
+      owner.filePages * 2 < this.memory.frameLimit || (owner.shrink() && owner.filePages * 2 < this.memory.frameLimit)
+    );
+  }
+
   /** generic_perform_write(). @returns bytes written: fewer than given when memory is out */
   write(pos: number, bytes: Uint8Array): number {
     let done = 0;
+    this.changed = true;
     while (done < bytes.length) {
       const at = pos + done;
       const index = Math.floor(at / PAGE_SIZE);
       const offset = at - index * PAGE_SIZE;
-      const frame = this.page(index);
+      const frame = this.pages.get(index) ?? (this.hasRoom() ? this.page(index) : -1);
       if (frame < 0) break;
       const n = Math.min(PAGE_SIZE - offset, bytes.length - done);
       this.memory.frame(frame).set(bytes.subarray(done, done + n), offset);
@@ -113,6 +127,7 @@ export class AddressSpace {
 
   /** truncate_setsize(), truncate_pagecache(): what is cut off reads as zeros should the file grow again. */
   truncate(size: number): void {
+    this.changed = true;
     if (size < this.size) {
       const keep = Math.ceil(size / PAGE_SIZE);
       for (const [index, frame] of this.pages) {
@@ -134,13 +149,43 @@ export class AddressSpace {
 
   /** Brings the whole file in, before its place on the host is written over or goes away. */
   load(): void {
-    for (let index = 0; index * PAGE_SIZE < this.size; index++) this.page(index);
+    this.changed = true;
+    for (let index = 0; index * PAGE_SIZE < this.sourceSize; index++) this.page(index);
+  }
+
+  /** shrink_page_list(): pages that the host has, and nobody maps. @returns how many frames came back */
+  shrink(): number {
+    const { frames } = this.sb.kernel;
+    if (this.changed || frames === undefined) return 0;
+    let freed = 0;
+    for (const [index, frame] of this.pages) {
+      if (frames.count(frame) > 0) continue;
+      this.pages.delete(index);
+      this.mapped.delete(index);
+      this.giveUp(frame);
+      freed++;
+    }
+    if (this.pages.size === 0) this.sb.owner.cached.delete(this);
+    return freed;
+  }
+
+  /** The next byte at or behind `pos` that may differ from zero; the size when there is none. */
+  nextData(pos: number): number {
+    if (pos < this.sourceSize) return pos;
+    const first = Math.floor(pos / PAGE_SIZE);
+    if (this.pages.has(first)) return pos;
+    let next = Number.POSITIVE_INFINITY;
+    for (const index of this.pages.keys()) if (index > first && index < next) next = index;
+    return Math.min(next * PAGE_SIZE, this.size);
   }
 
   /** Zeros a range: fallocate(FALLOC_FL_PUNCH_HOLE). */
   zeroRange(pos: number, count: number): void {
     const end = Math.min(pos + count, this.size);
+    this.changed = true;
     for (let at = pos; at < end; ) {
+      at = Math.max(at, this.nextData(at));
+      if (at >= end) return;
       const n = Math.min(PAGE_SIZE - (at % PAGE_SIZE), end - at);
       this.write(at, new Uint8Array(n));
       at += n;
@@ -157,5 +202,6 @@ export class AddressSpace {
     for (const frame of this.pages.values()) this.giveUp(frame);
     this.pages.clear();
     this.dirty.clear();
+    this.sb.owner.cached.delete(this);
   }
 }

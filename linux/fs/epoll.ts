@@ -31,6 +31,8 @@ export interface EpollEvent {
 
 const EP_PRIVATE_BITS = EPOLLONESHOT | EPOLLET;
 const MAX_NESTS = 5;
+/** Unlike Linux, which counts the paths that a wake-up can take (path_limits). */
+const MAX_WATCHERS = 10;
 
 /** The first of several moments. */
 export function earliest(moments: readonly (number | undefined)[]): number | undefined {
@@ -41,6 +43,8 @@ export function earliest(moments: readonly (number | undefined)[]): number | und
 /** `struct eventpoll`, fs/eventpoll.c. */
 export class EpollInode extends Inode {
   items: Epitem[] = [];
+  /** Those that watch this one. */
+  watchers: EpollInode[] = [];
 
   constructor(sb: SuperBlock) {
     super(sb, 0o600);
@@ -56,7 +60,11 @@ export class EpollInode extends Inode {
     switch (op) {
       case EPOLL_CTL_ADD:
         if (index >= 0) return -EEXIST;
-        if (file.inode instanceof EpollInode && file.inode.depth() >= MAX_NESTS) return -ELOOP;
+        if (file.inode instanceof EpollInode) {
+          if (file.inode.reaches(this) || file.inode.depth() + this.height() > MAX_NESTS) return -ELOOP;
+          if (file.inode.watchers.length >= MAX_WATCHERS) return -EINVAL;
+          file.inode.watchers.push(this);
+        }
         this.items.push({ fd, file, events, data: event.data, seen: -1 });
         break;
       case EPOLL_CTL_MOD: {
@@ -69,13 +77,32 @@ export class EpollInode extends Inode {
       }
       case EPOLL_CTL_DEL:
         if (index < 0) return -ENOENT;
-        this.items.splice(index, 1);
+        this.forget(this.items.splice(index, 1)[0]!);
         return 0;
       default:
         return -EINVAL;
     }
     this.notify(`epoll:${this.ino}`);
     return 0;
+  }
+
+  /** Whether this watches `other`, itself or through others. */
+  private reaches(other: EpollInode): boolean {
+    return this.items.some(
+      ({ file: { inode } }) => inode instanceof EpollInode && (inode === other || inode.reaches(other)),
+    );
+  }
+  /** How many watch this one on top of each other. */
+  private height(): number {
+    return 1 + Math.max(0, ...this.watchers.map((watcher) => watcher.height()));
+  }
+  private forget({ file: { inode } }: Epitem): void {
+    if (inode instanceof EpollInode) inode.watchers.splice(inode.watchers.indexOf(this), 1);
+  }
+  /** ep_free() */
+  override release(): void {
+    for (const item of this.items) this.forget(item);
+    this.items = [];
   }
 
   private depth(): number {
@@ -86,6 +113,7 @@ export class EpollInode extends Inode {
 
   /** eventpoll_release(): files that were closed leave by themselves. */
   private prune(): void {
+    for (const item of this.items) if (item.file.count <= 0) this.forget(item);
     this.items = this.items.filter((item) => item.file.count > 0);
   }
 

@@ -47,6 +47,7 @@ export function get_file(file: File): File {
 export function fput(file: File): void {
   if (--file.count > 0) return;
   const { inode } = file;
+  inode.sb.owner.openFiles--;
   inode.release(file);
   if (--inode.opens === 0 && inode.nlink === 0) inode.evict();
 }
@@ -55,5 +56,6 @@ export function fput(file: File): void {
 export function alloc_file(dentry: Dentry, flags: number): File {
   const file = new File(dentry, flags);
   file.inode.opens++;
+  file.inode.sb.owner.openFiles++;
   return file;
 }

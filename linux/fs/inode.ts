@@ -50,6 +50,8 @@ export abstract class Inode {
   ctime: bigint;
   /** Open files and mappings of files that hold this inode. */
   opens = 0;
+  /** A guest made it: it counts. */
+  made = false;
   /** Counts what pollers may want to see: edge-triggered epoll looks whether it grew. */
   activity = 0;
 

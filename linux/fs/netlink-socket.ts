@@ -1,5 +1,5 @@
 /** NETLINK_ROUTE: net/netlink/af_netlink.c, net/core/rtnetlink.c. It tells of `lo`, and lets nobody change anything. */
-import { EAGAIN, ECONNREFUSED, EINVAL, EMSGSIZE, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
+import { EAGAIN, ECONNREFUSED, EINVAL, EMSGSIZE, ENOBUFS, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import * as S from '../abi/socket.ts';
 import type { Task } from '../task/task.ts';
@@ -17,6 +17,8 @@ const RTM_NEWLINK = 16,
   RTM_NEWADDR = 20,
   RTM_GETADDR = 22;
 const HEADER = 16;
+/** Replies that nobody has read. */
+const MAX_REPLIES = 200;
 const NETLINK_OPTIONS: ReadonlyMap<number, number> = new Map(
   [1, 2, 3, 4, 5, 8, 9, 10, 11, 12].map((name) => [name, 0]),
 );
@@ -134,6 +136,7 @@ export class NetlinkSocketInode extends SocketInode {
   override sendMessage(packet: Packet, address: Uint8Array, task: Task | undefined): number {
     const { data } = packet;
     if (data.length > SNDBUF - 32) return -EMSGSIZE;
+    if (this.queue.length > MAX_REPLIES) return -ENOBUFS;
     if (address.length >= 12 && new DataView(address.buffer, address.byteOffset).getUint32(4, true) !== 0)
       return -ECONNREFUSED;
     if (this.portId === 0) this.portId = this.freePort(task?.tgid ?? this.owner.pid);

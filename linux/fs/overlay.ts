@@ -184,6 +184,7 @@ export class OverlayDirInode extends Inode {
     if (name.startsWith(WHITEOUT_PREFIX)) return -EPERM;
     if (this.lookup(name) !== undefined) return -EEXIST;
     const inode = newNode(this.sb, init, () => new OverlayDirInode(this.sb, this.layers, { mode: init.mode }));
+    if (typeof inode === 'number') return inode;
     this.entries().set(name, inode);
     if (inode.isDir()) this.nlink++;
     this.upper = true;

@@ -6,7 +6,7 @@ import { ByteQueue } from './byte-queue.ts';
 import { Dentry } from './dentry.ts';
 import { alloc_file, type File } from './file.ts';
 import { Inode } from './inode.ts';
-import type { SuperBlock } from './super-block.ts';
+import { MAX_BUFFERED, type SuperBlock } from './super-block.ts';
 
 const PIPE_DEF_SIZE = 65536;
 const PIPE_MAX_SIZE = 1048576;
@@ -64,7 +64,10 @@ export class FifoInode extends Inode {
   override release(file: File): void {
     if (file.readable && --this.readers === 0) this.wakeWriters();
     if (file.writable && --this.writers === 0) this.wakeReaders();
-    if (this.readers === 0 && this.writers === 0) this.queue.clear();
+    if (this.readers === 0 && this.writers === 0) {
+      this.sb.owner.buffered -= this.queue.length;
+      this.queue.clear();
+    }
   }
 
   /** pipe_read() */
@@ -72,6 +75,7 @@ export class FifoInode extends Inode {
     if (count === 0) return new Uint8Array(0);
     if (this.queue.length === 0) return this.writers === 0 ? new Uint8Array(0) : -EAGAIN;
     const bytes = this.queue.take(count);
+    this.sb.owner.buffered -= bytes.length;
     this.atime = this.sb.currentTime();
     this.wakeWriters();
     return bytes;
@@ -81,10 +85,12 @@ export class FifoInode extends Inode {
   override write(_file: File, _pos: number, bytes: Uint8Array): number {
     if (bytes.length === 0) return 0;
     if (this.readers === 0) return -EPIPE;
-    const room = this.capacity - this.queue.length;
+    const { owner } = this.sb;
+    const room = Math.min(this.capacity - this.queue.length, Math.max(0, MAX_BUFFERED - owner.buffered));
     if (room === 0 || (bytes.length <= PIPE_BUF && room < bytes.length)) return -EAGAIN;
     const count = Math.min(room, bytes.length);
     this.queue.add(bytes.slice(0, count));
+    owner.buffered += count;
     this.touchMtime();
     this.wakeReaders();
     return count;

@@ -88,6 +88,7 @@ export class RegularInode extends Inode {
   override markDirty(index: number): void {
     this.upper = true;
     this.unflushed = true;
+    this.content.changed = true;
     this.content.dirty.add(index);
   }
   override available(file: File): number {

@@ -6,7 +6,7 @@ import { Dentry } from './dentry.ts';
 import { type File, fput } from './file.ts';
 import { Inode } from './inode.ts';
 import { ifconfIoctl } from './net-device.ts';
-import type { SuperBlock } from './super-block.ts';
+import { MAX_BUFFERED, type SuperBlock } from './super-block.ts';
 
 /** SO_PEERCRED and SCM_CREDENTIALS. */
 export interface SocketCred {
@@ -32,6 +32,11 @@ export interface Received {
 }
 
 export const SNDBUF = 212_992;
+/** What a message costs beside its bytes: `struct sk_buff` and skb_shared_info. */
+export const OVERHEAD = 768;
+/** skb->truesize of messages. */
+export const trueSize = (queue: readonly Packet[]): number =>
+  queue.reduce((sum, { data }) => sum + data.length + OVERHEAD, 0);
 export const RCV_SHUTDOWN = 1,
   SEND_SHUTDOWN = 2;
 export const NO_ADDRESS = new Uint8Array(0);
@@ -78,6 +83,20 @@ export abstract class SocketInode extends Inode {
   receiveTimeout = 0;
   sendTimeout = 0;
   blockedOn: string;
+  private bytes = 0;
+
+  /** sk_rmem_alloc: what waits to be read, with what it costs. */
+  get queued(): number {
+    return this.bytes;
+  }
+  set queued(bytes: number) {
+    this.sb.owner.buffered += bytes - this.bytes;
+    this.bytes = bytes;
+  }
+  /** No more for anybody: as if the buffers were full. */
+  protected get exhausted(): boolean {
+    return this.sb.owner.buffered >= MAX_BUFFERED;
+  }
 
   constructor(sb: SuperBlock, family: number, type: number, protocol: number, owner: SocketCred) {
     super(sb, S_IFSOCK | 0o777);

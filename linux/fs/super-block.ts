@@ -1,6 +1,7 @@
 import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
 import type { CoreState } from '../coredump/corename.ts';
 import type { Task } from '../task/task.ts';
+import type { AddressSpace } from './address-space.ts';
 import type { File } from './file.ts';
 import type { InetSocketInode } from './inet-socket.ts';
 import type { UnixSocketInode } from './unix-socket.ts';
@@ -9,7 +10,7 @@ import type { UnixSocketInode } from './unix-socket.ts';
 export interface FsKernel {
   readonly cpu: { readonly memory: PhysicalMemory };
   /** Who maps which frame; without it nothing maps files. */
-  readonly frames?: { releaseCache(frame: number): void };
+  readonly frames?: { releaseCache(frame: number): void; count(frame: number): number };
   readonly tasks: ReadonlyMap<number, Task>;
   /** CLOCK_REALTIME at boot, nanoseconds since the epoch. */
   readonly bootEpochNs: number | bigint;
@@ -36,9 +37,27 @@ export interface SuperBlockOwner {
   readonly inetSockets: Set<InetSocketInode>;
   /** The last port that a bind without one got. */
   lastPort: number;
+  /** Page caches with pages that could be read again. */
+  readonly cached: Set<AddressSpace>;
+  /** Pages of all page caches. */
+  filePages: number;
+  /** Gives back what the host has too. @returns whether frames came back */
+  shrink(): boolean;
+  /** files_stat.nr_files: open files. */
+  openFiles: number;
+  /** Inodes that guests made and that are not gone. */
+  inodes: number;
+  readonly maxInodes: number;
+  /** Bytes in pipes and sockets. */
+  buffered: number;
   /** How many netlink sockets got a port so far. */
   netlinkPorts: number;
 }
+
+/** file-max, the inodes of all memory file systems, and the bytes in pipes and sockets: what guests can make the server keep. */
+export const MAX_OPEN_FILES = 100_000;
+export const MAX_INODES = 262_144;
+export const MAX_BUFFERED = 256 * 1024 * 1024;
 
 /** `struct super_block`, include/linux/fs.h. */
 export class SuperBlock {

@@ -45,6 +45,7 @@ const TCP_OPTIONS: ReadonlyMap<number, number> = new Map([
   [23, 0], // TCP_FASTOPEN
   [25, 0], // TCP_NOTSENT_LOWAT
 ]);
+const COALESCE = 4096;
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
 
@@ -56,7 +57,6 @@ export class TcpSocketInode extends InetSocketInode {
   state: 'close' | 'listen' | 'established' = 'close';
   peer: TcpSocketInode | undefined;
   queue: Packet[] = [];
-  queued = 0;
   backlog: TcpSocketInode[] = [];
   maxBacklog = 0;
   /** connect(2) said EINPROGRESS; the next one tells the result. */
@@ -197,9 +197,13 @@ export class TcpSocketInode extends InetSocketInode {
     const room = WINDOW - peer.queued;
     this.blockedOn = `sock:${peer.ino}`;
     if (packet.data.length === 0) return 0;
-    if (room <= 0) return -EAGAIN;
+    if (room <= 0 || this.exhausted) return -EAGAIN;
     packet.data = packet.data.slice(0, room);
-    peer.queue.push(packet);
+    const last = peer.queue[peer.queue.length - 1];
+    // tcp_try_coalesce(): small segments share a buffer.
+    if (last !== undefined && last.data.length + packet.data.length <= COALESCE)
+      last.data = Uint8Array.from(Buffer.concat([last.data, packet.data]));
+    else peer.queue.push(packet);
     peer.queued += packet.data.length;
     peer.changed();
     return packet.data.length;

@@ -1,4 +1,4 @@
-import { EEXIST, ELOOP, ENOTEMPTY, EPERM } from '../abi/errno.ts';
+import { EEXIST, ELOOP, ENOSPC, ENOTEMPTY, EPERM } from '../abi/errno.ts';
 import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import { DeviceInode } from './device-node.ts';
 import type { File } from './file.ts';
@@ -50,7 +50,9 @@ export class SocketNodeInode extends Inode {
 }
 
 /** new_inode() and init_special_inode() for what create, mkdir, mknod and symlink make. */
-export function newNode(sb: SuperBlock, init: NewInode, newDir: () => Inode): Inode {
+export function newNode(sb: SuperBlock, init: NewInode, newDir: () => Inode): Inode | number {
+  if (sb.owner.inodes >= sb.owner.maxInodes) return -ENOSPC;
+  sb.owner.inodes++;
   let inode: Inode;
   switch (init.mode & S_IFMT) {
     case S_IFDIR:
@@ -72,6 +74,7 @@ export function newNode(sb: SuperBlock, init: NewInode, newDir: () => Inode): In
     default:
       inode = new DeviceInode(sb, init.mode, init.rdev ?? 0n);
   }
+  inode.made = true;
   inode.uid = init.uid;
   inode.gid = init.gid;
   return inode;
@@ -99,6 +102,7 @@ export class MemoryDirInode extends Inode {
   override create(name: string, init: NewInode): Inode | number {
     if (this.entries.has(name)) return -EEXIST;
     const inode = newNode(this.sb, init, () => new MemoryDirInode(this.sb, init.mode));
+    if (typeof inode === 'number') return inode;
     this.add(name, inode);
     this.touchMtime();
     return inode;
@@ -157,5 +161,6 @@ export function dropLink(dir: Inode, child: Inode): void {
     child.nlink = 0;
   } else child.nlink--;
   child.ctime = child.sb.currentTime();
+  if (child.nlink === 0 && child.made) child.sb.owner.inodes--;
   if (child.nlink === 0 && child.opens === 0) child.evict();
 }

@@ -3,18 +3,23 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, P
 import * as S from '../abi/socket.ts';
 import type { Task } from '../task/task.ts';
 import { ANY, type Endpoint, endpointAddress, InetSocketInode } from './inet-socket.ts';
-import { type Packet, RCV_SHUTDOWN, type Received, SEND_SHUTDOWN, SNDBUF, type SocketCred } from './socket.ts';
+import {
+  OVERHEAD,
+  type Packet,
+  RCV_SHUTDOWN,
+  type Received,
+  SEND_SHUTDOWN,
+  SNDBUF,
+  type SocketCred,
+} from './socket.ts';
 import type { SuperBlock } from './super-block.ts';
 
 const MAX_DATAGRAM = 65_507;
-/** What a packet costs beside its bytes: struct sk_buff. */
-const OVERHEAD = 768;
 const UDP_OPTIONS: ReadonlyMap<number, number> = new Map([[1, 0]]); // UDP_CORK
 
 /** `struct udp_sock`, net/ipv4/udp.c, over loopback. */
 export class UdpSocketInode extends InetSocketInode {
   queue: Packet[] = [];
-  queued = 0;
 
   constructor(sb: SuperBlock, family: number, owner: SocketCred) {
     super(sb, family, S.SOCK_DGRAM, S.SOL_UDP, owner);
@@ -76,7 +81,7 @@ export class UdpSocketInode extends InetSocketInode {
       return packet.data.length;
     }
     const size = packet.data.length + OVERHEAD;
-    if (target.queued + size > SNDBUF * 2) return packet.data.length;
+    if (target.queued + size > SNDBUF * 2 || this.exhausted) return packet.data.length;
     packet.from = endpointAddress(target.family, from);
     target.queue.push(packet);
     target.queued += size;
@@ -102,6 +107,12 @@ export class UdpSocketInode extends InetSocketInode {
     this.shut |= how + 1;
     this.changed();
     return 0;
+  }
+
+  override release(): void {
+    this.queue = [];
+    this.queued = 0;
+    super.release();
   }
 
   /** datagram_poll() */

@@ -11,6 +11,7 @@ import {
   EOPNOTSUPP,
   EPIPE,
   EPROTOTYPE,
+  ETOOMANYREFS,
 } from '../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import { AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SUN_PATH_SIZE } from '../abi/socket.ts';
@@ -21,6 +22,7 @@ import { type File, fput } from './file.ts';
 import { lookupPath } from './namei.ts';
 import {
   NO_ADDRESS,
+  OVERHEAD,
   type Packet,
   peekStream,
   RCV_SHUTDOWN,
@@ -30,6 +32,7 @@ import {
   type SocketCred,
   SocketInode,
   takeStream,
+  trueSize,
 } from './socket.ts';
 import type { SuperBlock } from './super-block.ts';
 import { SocketNodeInode } from './tmpfs.ts';
@@ -73,6 +76,11 @@ function findSocket(task: Task, address: Uint8Array): UnixSocketInode | number {
   return found === undefined || found.closed ? -ECONNREFUSED : found;
 }
 
+const MAX_RECURSION_LEVEL = 4;
+/** unix_attach_fds(): a socket carries sockets that carry sockets. */
+const recursionLevel = ({ files }: Packet): number =>
+  files.reduce((most, { inode }) => Math.max(most, inode instanceof UnixSocketInode ? inode.recursion + 1 : 0), 0);
+
 /** `struct unix_sock`, net/unix/af_unix.c. */
 export class UnixSocketInode extends SocketInode {
   state: 'unconnected' | 'listening' | 'connected' = 'unconnected';
@@ -83,11 +91,12 @@ export class UnixSocketInode extends SocketInode {
   path: Uint8Array = NO_ADDRESS;
   peerCred: SocketCred = { pid: 0, uid: 0xffffffff, gid: 0xffffffff };
   queue: Packet[] = [];
-  queued = 0;
   /** Connections that wait for accept(). */
   backlog: UnixSocketInode[] = [];
   maxBacklog = 0;
   closed = false;
+  /** How deep sockets lie in each other's queues. */
+  recursion = 0;
 
   constructor(sb: SuperBlock, type: number, owner: SocketCred) {
     super(sb, AF_UNIX, type, 0, owner);
@@ -208,6 +217,8 @@ export class UnixSocketInode extends SocketInode {
         target = other;
       }
     }
+    const level = recursionLevel(packet);
+    if (level > MAX_RECURSION_LEVEL) return -ETOOMANYREFS;
     if ((this.shut & SEND_SHUTDOWN) !== 0) return -EPIPE;
     if (target === undefined || target.closed) {
       if (this.type === SOCK_DGRAM) return this.hadPeer ? -ECONNREFUSED : -ENOTCONN;
@@ -218,15 +229,20 @@ export class UnixSocketInode extends SocketInode {
     this.blockedOn = `sock:${target.ino}`;
     if (this.stream) {
       if (packet.data.length === 0) return 0;
-      if (room <= 0) return -EAGAIN;
+      if (room <= 0 || this.exhausted) return -EAGAIN;
       packet.data = packet.data.slice(0, room);
     } else {
       if (packet.data.length > SNDBUF - 32) return -EMSGSIZE;
-      if (packet.data.length > room) return -EAGAIN;
+      if (
+        packet.data.length + OVERHEAD > Math.max(room, target.queue.length === 0 ? SNDBUF + OVERHEAD : 0) ||
+        this.exhausted
+      )
+        return -EAGAIN;
     }
     packet.from = this.path.length === 0 ? NO_ADDRESS : this.name();
+    target.recursion = Math.max(target.recursion, level);
     target.queue.push(packet);
-    target.queued += packet.data.length;
+    target.queued += packet.data.length + OVERHEAD;
     target.changed();
     return packet.data.length;
   }
@@ -251,7 +267,7 @@ export class UnixSocketInode extends SocketInode {
       if (!peek) this.queue.shift();
     }
     if (peek) return { packet: { ...packet, files: [] }, cut };
-    this.queued -= packet.data.length + cut;
+    this.queued = trueSize(this.queue);
     this.changed();
     this.peer?.changed();
     return { packet, cut };
@@ -281,6 +297,7 @@ export class UnixSocketInode extends SocketInode {
     for (const waiting of this.backlog) waiting.release(file);
     for (const packet of this.queue) packet.files.forEach(fput);
     this.queue = [];
+    this.queued = 0;
     this.state = 'unconnected';
     const { unixSockets } = this.sb.owner;
     for (const [key, socket] of unixSockets) if (socket === this) unixSockets.delete(key);
@@ -302,6 +319,6 @@ export class UnixSocketInode extends SocketInode {
     return this.peer === undefined ? [own] : [own, `sock:${this.peer.ino}`];
   }
   override available(): number {
-    return this.stream ? this.queued : (this.queue[0]?.data.length ?? 0);
+    return this.stream ? this.queue.reduce((sum, { data }) => sum + data.length, 0) : (this.queue[0]?.data.length ?? 0);
   }
 }

@@ -58,7 +58,8 @@ function writeContent(path: string, inode: RegularInode): void {
     } else {
       if (inode.upperPath === path) content.load();
       fs.ftruncateSync(fd, 0);
-      for (let pos = 0; pos < content.size; pos += CHUNK) writeAll(fd, content.read(pos, CHUNK), pos);
+      for (let pos = content.nextData(0); pos < content.size; pos = content.nextData(pos + CHUNK))
+        writeAll(fd, content.read(pos, CHUNK), pos);
     }
     fs.ftruncateSync(fd, content.size);
     applyMode(path, inode);

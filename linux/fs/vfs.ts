@@ -28,6 +28,7 @@ import {
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
 import { OVERLAYFS_SUPER_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC } from '../abi/statfs.ts';
 import type { Task } from '../task/task.ts';
+import type { AddressSpace } from './address-space.ts';
 import { AbsentDeviceInode, devtmpfs } from './char-devices.ts';
 import { Dentry } from './dentry.ts';
 import { alloc_file, type File } from './file.ts';
@@ -40,7 +41,7 @@ import { mountSource, OverlayDirInode } from './overlay.ts';
 import { procfs } from './proc/proc.ts';
 import { RandomPool } from './random.ts';
 import { RegularInode } from './regular.ts';
-import { type FsKernel, SuperBlock, unboundKernel } from './super-block.ts';
+import { type FsKernel, MAX_INODES, SuperBlock, unboundKernel } from './super-block.ts';
 import { MemoryDirInode, TextInode } from './tmpfs.ts';
 import type { UnixSocketInode } from './unix-socket.ts';
 import { flushFile, syncUpper } from './upper.ts';
@@ -53,6 +54,8 @@ export interface VfsOptions {
   readonly upper?: string | undefined;
   readonly io?: HostIo | undefined;
   readonly seed?: bigint | undefined;
+  /** How many inodes guests can make. */
+  readonly maxInodes?: number | undefined;
 }
 
 /** All file systems of the machine: the overlay of `--root` and `--upper`, /proc, /dev, /sys, pipes. */
@@ -73,6 +76,12 @@ export class Vfs {
   readonly inetSockets = new Set<InetSocketInode>();
   lastPort = 32767;
   netlinkPorts = 0;
+  readonly cached = new Set<AddressSpace>();
+  openFiles = 0;
+  filePages = 0;
+  inodes = 0;
+  readonly maxInodes: number;
+  buffered = 0;
   readonly random: RandomPool;
   /** /dev/pts: the host's terminal is 0. */
   readonly pts: MemoryDirInode;
@@ -82,6 +91,7 @@ export class Vfs {
     this.kernel = unboundKernel(options.cpu);
     this.io = options.io ?? noHostIo;
     this.upper = options.upper;
+    this.maxInodes = options.maxInodes ?? MAX_INODES;
     this.random = new RandomPool(options.seed ?? 0n);
     this.pipefs = this.superBlock(8, PIPEFS_MAGIC, 'pipefs', 4096);
     this.sockfs = this.superBlock(7, SOCKFS_MAGIC, 'sockfs', 8192);
@@ -102,6 +112,14 @@ export class Vfs {
   /** The kernel's clock, tasks and wake-ups; before it boots there are none. */
   bind(kernel: FsKernel): void {
     this.kernel = kernel;
+    kernel.cpu.memory.shrinker = () => this.shrink();
+  }
+
+  /** shrink_slab() and shrink_inactive_list(): page caches of files that the host has. @returns whether frames came back */
+  shrink(): boolean {
+    let freed = 0;
+    for (const content of this.cached) freed += content.shrink();
+    return freed > 0;
   }
 
   superBlock(minor: number, magic: number, fsType: string, firstIno: number, cacheable = true): SuperBlock {
@@ -243,6 +261,7 @@ export class Vfs {
     const error = pathOnly ? 0 : inode.open(file, ctx.task);
     if (error < 0) {
       inode.opens--;
+      this.openFiles--;
       return error;
     }
     return file;

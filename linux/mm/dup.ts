@@ -1,8 +1,9 @@
+import { ENOMEM } from '../abi/errno.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import { get_file, put_file } from './file-ref.ts';
 import { Mm, type RlimitView } from './mm.ts';
 import { exit_mmap } from './mmap.ts';
-import { PTE_FILE, PTE_WRITE, pteFrame } from './page-table.ts';
+import { MAX_LEAVES, PTE_FILE, PTE_WRITE, pteFrame } from './page-table.ts';
 import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_SHARED, type Vma } from './vma.ts';
 
 /** mmget(): one more task uses the mm. */
@@ -19,8 +20,9 @@ export function mmput(mm: Mm): void {
   mm.exeFile = undefined;
 }
 
-/** dup_mm() and dup_mmap(), kernel/fork.c: the child's memory; private pages are shared until somebody writes. */
-export function dup_mm(old: Mm, rlimits: readonly RlimitView[] = old.rlimits): Mm {
+/** dup_mm() and dup_mmap(), kernel/fork.c: the child's memory; private pages are shared until somebody writes. -ENOMEM. */
+export function dup_mm(old: Mm, rlimits: readonly RlimitView[] = old.rlimits): Mm | number {
+  if (old.pages.budget.leaves + old.pages.leaves.size > MAX_LEAVES) return -ENOMEM;
   const mm = new Mm(old.kernel, rlimits);
   copyFields(old, mm);
   for (const vma of old.vmas) {

@@ -32,7 +32,7 @@ export function translate(mm: Mm, vpn: number, access: Access): number {
   } else if (permission === 0) return fault(access, 0);
   const pte = pageFor(mm, vma, vpn, access === Access.Write);
   if (pte < 0) {
-    if (pte === OOM) mm.outOfMemory = true;
+    mm.outOfMemory = pte === OOM;
     return fault(access, 0);
   }
   if (access === Access.Fetch && (permission & VM_EXEC) === 0) return fault(access, PF_PRESENT);
@@ -171,6 +171,7 @@ function setPte(mm: Mm, vpn: number, frame: number, flags: number): number {
  */
 export function pageFor(mm: Mm, vma: Vma, vpn: number, write: boolean): number {
   const pte = mm.pages.get(vpn);
+  if (pte === 0 && !mm.pages.roomFor(vpn)) return OOM;
   if (pte === 0) return newPage(mm, vma, vpn, write);
   if (!write || (pte & PTE_WRITE) !== 0) return pte;
   return do_wp_page(mm, vma, vpn, pte);
@@ -268,11 +269,11 @@ export interface FaultClass {
 export function classifyFault(mm: Mm, address: number | bigint, errorCode: number): FaultClass {
   const at = Number(BigInt.asUintN(64, BigInt(address)));
   if (at >= TASK_SIZE_MAX) return { sig: SIGSEGV, code: 1, errorCode: errorCode | PF_PRESENT };
-  if (mm.outOfMemory) return { sig: SIGKILL, code: 0x80, errorCode };
   const vma = at < mm.taskSize ? mm.vmaAt(at) : undefined;
   if (vma === undefined) return { sig: SIGSEGV, code: 1, errorCode };
   const wants = (errorCode & PF_WRITE) !== 0 ? VM_WRITE : (errorCode & PF_INSTR) !== 0 ? VM_EXEC : VM_RWX;
   if ((vma.flags & wants) === 0) return { sig: SIGSEGV, code: 2, errorCode };
+  if (mm.outOfMemory) return { sig: SIGKILL, code: 0x80, errorCode };
   if ((vma.flags & VM_GROWSDOWN) !== 0 && at < vma.start + PAGE_SIZE) return { sig: SIGSEGV, code: 1, errorCode };
   return { sig: SIGBUS, code: 2, errorCode };
 }

@@ -25,11 +25,13 @@ export interface MmState {
   vvarFrames: readonly number[];
   /** Frame of the vsyscall page. */
   vsyscallFrame: number;
+  /** Leaves of all page tables. */
+  leaves: number;
   /** The stack pointer of the task on the CPU, for the check of stack growth; absent in unit tests. */
   userStackPointer?: () => number;
 }
 
-export const newMmState = (): MmState => ({ nextId: 1, vvarFrames: [], vsyscallFrame: -1 });
+export const newMmState = (): MmState => ({ nextId: 1, vvarFrames: [], vsyscallFrame: -1, leaves: 0 });
 
 /** `struct rlimit`, with RLIM_INFINITY = 2^64-1. */
 export interface RlimitView {
@@ -46,7 +48,7 @@ export class Mm implements Mmu {
   readonly id: number;
   /** The mappings, ascending. */
   vmas: Vma[] = [];
-  readonly pages = new PageTable();
+  readonly pages: PageTable;
   /** Frames set aside for the untouched pages of a block (RUN_PAGES): first frame by vpn / RUN_PAGES, and who is taken. */
   readonly runs: Map<number, { base: number; taken: number }> = new Map();
   /** Tasks that use this mm: mm_users. */
@@ -106,6 +108,7 @@ export class Mm implements Mmu {
   constructor(kernel: MmKernel, rlimits: readonly RlimitView[] = []) {
     this.kernel = kernel;
     this.id = kernel.mmState.nextId++;
+    this.pages = new PageTable(kernel.mmState);
     this.rlimits = rlimits;
   }
 

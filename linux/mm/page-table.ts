@@ -9,9 +9,25 @@ const SHIFT = 8;
 export const pteOf = (frame: number, flags: number): number => frame * SHIFT + flags;
 export const pteFrame = (pte: number): number => Math.floor(pte / SHIFT);
 
+/** Leaves of all page tables: guests cannot make the server keep more than half a GiB of them. */
+export interface TableBudget {
+  leaves: number;
+}
+export const MAX_LEAVES = 1 << 18;
+
 /** The page table of an mm: leaves of 512 entries by the upper bits of the page number, as the hardware's last level. */
 export class PageTable {
   readonly leaves: Map<number, Int32Array> = new Map();
+  readonly budget: TableBudget;
+
+  constructor(budget: TableBudget) {
+    this.budget = budget;
+  }
+
+  /** Whether the entry's leaf is there, or the machine may have one more. */
+  roomFor(vpn: number): boolean {
+    return this.budget.leaves < MAX_LEAVES || this.leaves.has(Math.floor(vpn / 512));
+  }
 
   /** The entry of a page, 0 when there is none. */
   get(vpn: number): number {
@@ -25,6 +41,7 @@ export class PageTable {
     if (leaf === undefined) {
       leaf = new Int32Array(512);
       this.leaves.set(top, leaf);
+      this.budget.leaves++;
     }
     leaf[vpn % 512] = pte;
   }
@@ -51,6 +68,7 @@ export class PageTable {
 
   /** Forgets the entries of [start, end) whose leaf lies wholly inside, so that an mm does not keep dead leaves. */
   dropLeaves(start: number, end: number): void {
-    for (const [top] of this.leaves) if (top * 512 >= start && (top + 1) * 512 <= end) this.leaves.delete(top);
+    for (const [top] of this.leaves)
+      if (top * 512 >= start && (top + 1) * 512 <= end && this.leaves.delete(top)) this.budget.leaves--;
   }
 }

@@ -231,6 +231,7 @@ export const sys32_fallocate = (
 /** Moves up to `count` bytes; waits on the file that is not ready when nothing was moved. */
 function copyBytes(task: Task, from: File, to: File, count: number, at: { in?: number; out?: number }): SysResult {
   let done = 0;
+  count = Math.min(count, F.MAX_RW_COUNT);
   while (done < count) {
     const pos = at.in ?? (from.inode.seekable() ? from.pos : 0);
     const out = at.out ?? ((to.flags & F.O_APPEND) !== 0 ? to.inode.size : to.inode.seekable() ? to.pos : 0);

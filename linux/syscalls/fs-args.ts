@@ -1,8 +1,9 @@
-import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR } from '../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, ENFILE, ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, PATH_MAX } from '../abi/fcntl.ts';
 import type { Dentry } from '../fs/dentry.ts';
 import type { File } from '../fs/file.ts';
 import { type LookupContext, lookupPath, type WalkOptions } from '../fs/namei.ts';
+import { MAX_OPEN_FILES } from '../fs/super-block.ts';
 import type { Vfs } from '../fs/vfs.ts';
 import { copy_from_user, get_user_u8, put_user_u8, strncpy_from_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
@@ -54,9 +55,11 @@ export function rlimitNofile(task: Task): number {
   return Number(limit > 1048576n ? 1048576n : limit);
 }
 
-/** Gives a new open file a descriptor: takes over the reference. */
+/** Gives a new open file a descriptor: takes over the reference, unless there is none left (-EMFILE, -ENFILE). */
 export const installFile = (task: Task, file: File, cloexec: boolean, from = 0): number =>
-  task.files.install(file, { cloexec, from, limit: rlimitNofile(task) });
+  vfsOf(task).openFiles > MAX_OPEN_FILES
+    ? -ENFILE
+    : task.files.install(file, { cloexec, from, limit: rlimitNofile(task) });
 
 /** fault_in_pages_writeable(): how many bytes from `address` on can be written. */
 export function writableBytes(task: Task, address: number, size: number): number {

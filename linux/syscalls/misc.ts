@@ -50,7 +50,6 @@ function readName(task: Task, at: number, length: number): string | number {
 }
 
 const PAGE = 4096;
-const TOTAL_RAM = 4 * 1024 * 1024 * 1024;
 
 /** sysinfo(2); the compat layout counts in pages so that the numbers fit. */
 export function sys_sysinfo(task: Task, at: number): number {
@@ -58,7 +57,7 @@ export function sys_sysinfo(task: Task, at: number): number {
   const used = kernel.cpu.memory.framesInUse * PAGE;
   const uptime = Math.floor(kernel.now() / NSEC_PER_SEC);
   const procs = kernel.tasks.size;
-  const total = TOTAL_RAM;
+  const total = kernel.cpu.memory.frameLimit * PAGE;
   const free = Math.max(0, total - used);
   if (isCompatCall(task)) {
     return copy_to_user(

@@ -27,6 +27,7 @@ export interface MachineOptions {
   readonly once?: boolean;
   readonly logLevel: string;
   readonly seed: bigint;
+  readonly memory: number;
 }
 
 /** `--cpu`: whose processor, and what is added to it or taken away. */
@@ -69,6 +70,17 @@ function seed(text: string): bigint {
   return BigInt.asUintN(64, BigInt(text));
 }
 
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+const LEAST_MEMORY = 2 ** 24;
+const MOST_MEMORY = 3.5 * 2 ** 30;
+
+function memory(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)$/.exec(text);
+  const bytes = match === null ? Number.NaN : Number(match[1]) * UNITS[match[2]!]!;
+  if (!(bytes >= LEAST_MEMORY && bytes <= MOST_MEMORY)) throw new InvalidArgumentError('expected 16M to 3.5G.');
+  return bytes;
+}
+
 /** Declares the options on a command. */
 export function withMachineOptions(command: Command): Command {
   const names = kernels.map((kernel) => kernel.name).join(', ');
@@ -96,6 +108,11 @@ export function withMachineOptions(command: Command): Command {
       )
         .argParser(cpuChoice)
         .default(cpuChoice('any'), 'any'),
+    )
+    .addOption(
+      new Option('--memory <size>', "the machine's memory, in bytes or with K, M or G")
+        .argParser(memory)
+        .default(2 ** 31, '2G'),
     )
     .option('--strace', "print the guest's system calls to stderr")
     .option('--once', 'end when gdb detaches')
@@ -167,7 +184,11 @@ export function bootMachine(
   const vdso = init.vdso ?? chooseVdso(options.vdso, options.cpu.vendor);
   const root = directory(options.root, '--root');
   const upper = upperDirectory(options.upper);
-  const cpu = new Cpu({ vendor: options.cpu.vendor, avx512: options.cpu.avx512 ?? init.avx512 ?? false });
+  const cpu = new Cpu({
+    vendor: options.cpu.vendor,
+    memoryLimit: options.memory,
+    avx512: options.cpu.avx512 ?? init.avx512 ?? false,
+  });
   const stdio = options.listen.kind === 'stdio' && options.run !== true;
   const io = hostIo(stdio ? new Map([[1, 2]]) : undefined);
   const vfs = new Vfs({ cpu, root, upper, io, seed: options.seed });

@@ -19,8 +19,9 @@ export interface ProgramRun {
   readonly env?: Readonly<Record<string, string>>;
   /** Bytes of guest memory. */
   readonly memory?: number;
-  /** Instructions after which the test gives up. */
+  /** Instructions, and what jumps of the clock count, after which the test gives up. */
   readonly limit?: number;
+  readonly inodes?: number;
   readonly collectBugs?: boolean;
   readonly strace?: (line: string) => void;
 }
@@ -37,6 +38,8 @@ export interface ProgramEnd {
 
 const utf8 = (parts: readonly Uint8Array[]): string => Buffer.concat(parts).toString('utf8');
 
+const SLICE = 50_000_000;
+
 /** What `exec --run` does, without a process of its own. */
 export function runProgram(run: ProgramRun): ProgramEnd {
   const written = new Map<number, Uint8Array[]>([
@@ -52,7 +55,7 @@ export function runProgram(run: ProgramRun): ProgramEnd {
     winsize: () => ({ rows: 0, cols: 0 }),
   };
   const cpu = new Cpu(run.memory === undefined ? {} : { memoryLimit: run.memory });
-  const vfs = new Vfs({ cpu, root: run.root ?? '/', upper: run.upper, io });
+  const vfs = new Vfs({ cpu, root: run.root ?? '/', upper: run.upper, io, maxInodes: run.inodes });
   const kernel = new Kernel({
     cpu,
     ops: bootOps(),
@@ -77,11 +80,12 @@ export function runProgram(run: ProgramRun): ProgramEnd {
   if (run.input) stdin.deliver(Buffer.from(run.input));
   stdin.deliver(new Uint8Array(0));
   const bugs: KernelBug[] = [];
+  let ran = 0;
   const limit = run.limit ?? 60_000_000_000;
   for (;;) {
     let event: StopEvent;
     try {
-      event = kernel.run({ action: () => 'run', budget: 50_000_000 });
+      event = kernel.run({ action: () => 'run', budget: SLICE });
     } catch (bug) {
       if (!(bug instanceof KernelBug) || run.collectBugs !== true) throw bug;
       bugs.push(bug);
@@ -95,7 +99,8 @@ export function runProgram(run: ProgramRun): ProgramEnd {
       );
       throw new Error(`no task can go on: ${waits.join(', ')}\n${text(1)}${text(2)}`);
     }
-    if (cpu.icount > limit) throw new Error(`no end after ${limit} instructions\n${text(1)}${text(2)}`);
+    if (event.kind === 'budget') ran += SLICE;
+    if (ran > limit) throw new Error(`no end after ${limit} instructions\n${text(1)}${text(2)}`);
   }
   vfs.sync();
   const status = kernel.exitStatus ?? 0;

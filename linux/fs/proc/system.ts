@@ -13,7 +13,7 @@ const seconds = (ns: number): string => {
 };
 
 function meminfo(vfs: Vfs): string {
-  const total = 4 * 1024 * 1024;
+  const total = vfs.kernel.cpu.memory.frameLimit * 4;
   const used = (vfs.kernel.cpu.memory.framesInUse ?? 0) * 4;
   const row = (name: string, kb: number): string => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB\n`;
   return (

@@ -13,9 +13,11 @@ class SmallMemory implements FrameMemory {
   private next = 1;
   readonly free: number[] = [];
   inUse = 0;
+  readonly frameLimit: number;
 
   constructor(frames: number) {
     this.bytes = new Uint8Array(frames * 4096);
+    this.frameLimit = frames;
   }
   allocFrame(): number {
     const reused = this.free.pop();

@@ -4,6 +4,7 @@ import { MAP_ANONYMOUS, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED } from '../../../
 import { asAddr } from '../../../linux/addr.ts';
 import { dup_mm } from '../../../linux/mm/dup.ts';
 import { classifyFault, VSYSCALL_VPN } from '../../../linux/mm/fault.ts';
+import type { Mm } from '../../../linux/mm/mm.ts';
 import { do_mmap } from '../../../linux/mm/mmap.ts';
 import {
   access_process_vm,
@@ -82,7 +83,7 @@ describe('fork', () => {
     const task = machine.task();
     do_mmap(task, 0x10_0000, 0x2000, 3, ANON, undefined, 0);
     put_user_u8(task.mm, 0x10_0000, 1);
-    const child = dup_mm(task.mm);
+    const child = dup_mm(task.mm) as Mm;
     const frame = frameOf(task.mm.translate(0x100, Access.Read));
     expect(frameOf(child.translate(0x100, Access.Read))).to.equal(frame);
     expect(child.translate(0x100, Access.Read) % 8).to.equal(PERM_R);
@@ -98,7 +99,7 @@ describe('fork', () => {
     const task = machine.task();
     const file = fakeFile(machine, 1);
     const at = do_mmap(task, 0, 0x1000, 3, MAP_SHARED, file, 0);
-    const child = dup_mm(task.mm);
+    const child = dup_mm(task.mm) as Mm;
     put_user_u8(child, at, 42);
     expect(get_user_u8(task.mm, at)).to.equal(42);
     expect(file.count).to.equal(3);

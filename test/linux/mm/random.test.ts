@@ -3,6 +3,7 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MREMAP_FIXED, MREMAP_MAYMOVE } f
 import { RandomPool } from '../../../linux/fs/random.ts';
 import { dup_mm, mmput } from '../../../linux/mm/dup.ts';
 import { do_madvise } from '../../../linux/mm/madvise.ts';
+import type { Mm } from '../../../linux/mm/mm.ts';
 import { do_mmap, do_munmap, exit_mmap } from '../../../linux/mm/mmap.ts';
 import { do_mprotect } from '../../../linux/mm/mprotect.ts';
 import { do_mremap } from '../../../linux/mm/mremap.ts';
@@ -102,7 +103,7 @@ describe('random calls', () => {
         step(task, model, random);
         if (i % 10 === 0) check(task, model);
         if (i % 40 === 39) {
-          const child = dup_mm(task.mm);
+          const child = dup_mm(task.mm) as Mm;
           const childModel = model.map((p) => p && { ...p });
           const childTask = { ...task, mm: child } as Task;
           for (let k = 0; k < 20; k++) step(childTask, childModel, random);
