@@ -13,13 +13,12 @@ import type { TimerEvent } from '../task/timers.ts';
 import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
 import { finishTrap } from './trap.ts';
 
-/** What a turn takes of the budget at least: a task may fault without getting anywhere. */
-const TURN_COST = 10;
-/** What a jump of the clock takes of the budget: timers that nobody hears must not run for ever. */
-const IDLE_COST = 1000;
+/** Turns without an instruction, and jumps of the clock, in one run: neither faults without end nor timers that nobody hears may keep it. */
+const MAX_FRUITLESS = 50_000;
 
 export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
   let left = request.budget;
+  let fruitless = 0;
   for (;;) {
     const event = kernel.events.shift();
     if (event) return event;
@@ -28,12 +27,14 @@ export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
     if (left <= 0) return { kind: 'budget' };
     const task = pickNext(kernel, request);
     if (task) {
-      left -= Math.max(runTask(kernel, task, request, left), TURN_COST);
+      const used = runTask(kernel, task, request, left);
+      left -= used;
+      if (used === 0 && ++fruitless > MAX_FRUITLESS) return { kind: 'budget' };
       continue;
     }
     if (!anyAlive(kernel)) return { kind: 'done' };
     if (!skipIdleTime(kernel, request)) return { kind: 'idle' };
-    left -= IDLE_COST;
+    if (++fruitless > MAX_FRUITLESS) return { kind: 'budget' };
   }
 }
 
