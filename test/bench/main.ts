@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { PROJECT } from '../../server/bundled.ts';
 import { benchCpu } from './cpu.ts';
 import { benchLinux } from './linux.ts';
-import { cpuDetails, cpuTable, keep, linuxTable } from './report.ts';
+import { cpuDetails, cpuTable, keepCpu, keepLinux, linuxTable } from './report.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,9 +29,9 @@ if (kind === 'cpu') {
   const results = benchCpu(options);
   if (results.workloads.length > 0) console.log(`${cpuDetails(results)}\n`);
   console.log(cpuTable(results));
-  if (values.keep) keep('cpu', results);
+  if (values.keep) keepCpu(results);
 } else {
   const results = benchLinux(options);
   console.log(linuxTable(results));
-  if (values.keep) keep('linux', results);
+  if (values.keep) keepLinux(results);
 }

@@ -1,5 +1,5 @@
 /** Results as they are kept, and the tables made of them. The README quotes `cpuTable` and `linuxTable` of the kept ones. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT } from '../../server/bundled.ts';
 import { geometricMean, type Host, rounded } from './measure.ts';
@@ -115,10 +115,10 @@ export function linuxTable(results: LinuxResults): string {
   return `${table([head, ...rows])}\n\n${place(results.host, results.rounds)}`;
 }
 
-export type Kind = 'cpu' | 'linux';
+type Kind = 'cpu' | 'linux';
 
 const fileOf = (kind: Kind): string => join(import.meta.dirname, 'results', `${kind}.json`);
-export const README = join(PROJECT, 'README.md');
+const README = join(PROJECT, 'README.md');
 
 export const readResults = (kind: Kind): string => {
   const text = readFileSync(fileOf(kind), 'utf8');
@@ -136,8 +136,29 @@ export function quoted(kind: Kind, readme = readFileSync(README, 'utf8')): strin
   return readme.slice(start + from.length, end);
 }
 
+/** What was measured now stands in place of what was measured before; the rest stays. */
+function merged(before: CpuResults, now: CpuResults): CpuResults {
+  const key = (w: WorkloadResult): string => `${w.name} ${w.bits}`;
+  const all = new Map(before.workloads.map((w) => [key(w), w]));
+  for (const w of now.workloads) {
+    const old = all.get(key(w));
+    all.set(key(w), { ...w, ratios: { ...old?.ratios, ...w.ratios }, mips: { ...old?.mips, ...w.mips } });
+  }
+  const start = { ...before.start };
+  for (const [program, by] of Object.entries(now.start)) start[program] = { ...start[program], ...by };
+  return { ...now, workloads: [...all.values()], start };
+}
+
 /** Keeps results and has the README quote them. */
-export function keep(kind: Kind, results: CpuResults | LinuxResults): void {
+export function keepCpu(results: CpuResults): void {
+  const file = fileOf('cpu');
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as CpuResults) : undefined;
+  keep('cpu', before ? merged(before, results) : results);
+}
+
+export const keepLinux = (results: LinuxResults): void => keep('linux', results);
+
+function keep(kind: Kind, results: CpuResults | LinuxResults): void {
   writeFileSync(fileOf(kind), `${JSON.stringify(results, undefined, 2)}\n`);
   const readme = readFileSync(README, 'utf8');
   const old = quoted(kind, readme);
