@@ -77,8 +77,14 @@ export interface Segment {
 const UIO_MAXIOV = 1024;
 const MAX_RW = 0x7ffff000;
 
-/** rw_copy_check_uvector(), compat_rw_copy_check_uvector(): an iovec array. */
-export function importIovec(task: Task, address: number, count: number, compat: boolean): Segment[] | number {
+/** rw_copy_check_uvector(), compat_rw_copy_check_uvector(): an iovec array; CHECK_IOVEC_ONLY without `check`. */
+export function importIovec(
+  task: Task,
+  address: number,
+  count: number,
+  compat: boolean,
+  check = true,
+): Segment[] | number {
   if (count < 0 || count > UIO_MAXIOV) return -EINVAL;
   const word = compat ? 4 : 8;
   const bytes = copy_from_user(task.mm, address, count * word * 2);
@@ -91,7 +97,7 @@ export function importIovec(task: Task, address: number, count: number, compat: 
     const base = compat ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
     const length = compat ? view.getInt32(at + 4, true) : Number(view.getBigInt64(at + 8, true));
     if (length < 0) return -EINVAL;
-    if (base + length > 2 ** 47) return -EFAULT;
+    if (check && base + length > 2 ** 47) return -EFAULT;
     const part = Math.min(length, MAX_RW - total);
     total += part;
     out.push({ base, length: part });

@@ -61,7 +61,14 @@ type Call = (task: Task, pid: number, lvec: number, ln: number, rvec: number, rn
 const call =
   (write: boolean, compat: boolean): Call =>
   (task, pid, lvec, ln, rvec, rn, flags) =>
-    process_vm_rw(task, pid, importIovec(task, lvec, ln, compat), importIovec(task, rvec, rn, compat), flags, write);
+    process_vm_rw(
+      task,
+      pid,
+      importIovec(task, lvec, ln, compat),
+      importIovec(task, rvec, rn, compat, false),
+      flags,
+      write,
+    );
 export const sys_process_vm_readv = call(false, false);
 export const sys_process_vm_writev = call(true, false);
 export const compat_sys_process_vm_readv = call(false, true);

@@ -49,7 +49,7 @@ function readClock(task: Task, clock: number): bigint | undefined {
     case CLOCK_TAI:
       return kernel.realtimeNs();
     case CLOCK_REALTIME_COARSE:
-      return kernel.realtimeNs() - BigInt(kernel.now() % TICK_NSEC);
+      return kernel.realtimeNs() - (kernel.realtimeNs() % BigInt(TICK_NSEC));
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_BOOTTIME:

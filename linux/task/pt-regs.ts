@@ -41,6 +41,8 @@ interface SegmentFault {
 }
 
 const access = (d: bigint): number => Number((d >> 40n) & 0xffn);
+/** Table indicator of a selector: LDT. */
+const SELECTOR_TI = 4;
 const PRESENT = 0x80,
   DPL3 = 0x60,
   NOT_SYSTEM = 0x10,
@@ -84,7 +86,9 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
   const { kernel } = task;
   kernel.switchTo(task);
   task.regs.rip = ip;
-  const fault = checkIret(task, cs, ss, ip);
+  const refused = checkIret(task, cs, ss, ip);
+  // To a stack of the LDT IRET goes by way of espfix64, whose faults come as #DF: do_double_fault() makes #GP(0) of it.
+  const fault = refused && (ss & SELECTOR_TI) !== 0 ? { vector: Vector.GP, errorCode: 0 } : refused;
   if (fault) {
     task.badSelectors = { cs, ss };
     return fault;

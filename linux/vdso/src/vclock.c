@@ -11,6 +11,8 @@ typedef unsigned int u32;
 #define CLOCK_MONOTONIC 1
 #define CLOCK_REALTIME_COARSE 5
 #define CLOCK_MONOTONIC_COARSE 6
+/* CONFIG_HZ=250. */
+#define TICK_NSEC 4000000u
 #define NSEC_PER_SEC 1000000000u
 
 #ifdef __i386__
@@ -95,6 +97,8 @@ EXPORT int __vdso_clock_gettime(int clock, struct timespec *ts)
 	if (!read_clock(clock, &ns))
 		return kernel2(NR_clock_gettime, clock, ts);
 	ts->sec = split(ns, &rest);
+	if (clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE)
+		rest -= rest % TICK_NSEC;
 	ts->nsec = rest;
 	return 0;
 }
