@@ -39,7 +39,7 @@ import { do_exit, do_group_exit } from '../task/exit.ts';
 import { type CloneArgs, copy_process } from '../task/fork.ts';
 import { groupCpuTime } from '../task/itimers.ts';
 import type { Task } from '../task/task.ts';
-import { in_x32_syscall, isCompatCall } from '../task/thread-info.ts';
+import { hasCompatTimes, in_x32_syscall, isCompatCall } from '../task/thread-info.ts';
 import { do_wait, type WaitResult, type WaitTarget } from '../task/wait.ts';
 
 // ---- fork
@@ -255,7 +255,7 @@ export function putRusage(task: Task, at: number, u: Usage): number {
     nvcsw: u.nvcsw ?? 0,
     nivcsw: u.nivcsw ?? 0,
   };
-  if (isCompatCall(task)) return copy_to_user(task.mm, at, compat_rusage.write(fields));
+  if (hasCompatTimes(task)) return copy_to_user(task.mm, at, compat_rusage.write(fields));
   const wide = Object.fromEntries(Object.entries(fields).map(([k, v]) => [k, BigInt(v)]));
   return copy_to_user(task.mm, at, rusage.write(wide));
 }

@@ -29,7 +29,7 @@ import type { KSigaction } from '../signal/sighand.ts';
 import { siginfoFrom32, siginfoFrom64, siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
 import { CAP_KILL, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
-import { isCompatCall } from '../task/thread-info.ts';
+import { hasCompatTimes, isCompatCall } from '../task/thread-info.ts';
 import { FOREVER, get_timespec } from './user-time.ts';
 
 const MASK64 = 0xffff_ffff_ffff_ffffn;
@@ -232,7 +232,7 @@ export function sys_rt_sigtimedwait(
   const { wait } = task;
   let deadline = wait?.deadline;
   if (!wait && timeoutAt !== 0) {
-    const time = get_timespec(task, timeoutAt, compat);
+    const time = get_timespec(task, timeoutAt, hasCompatTimes(task));
     if (typeof time === 'number') return time;
     deadline = time.ns >= FOREVER ? undefined : task.kernel.now() + time.ns;
     if (time.ns === 0) deadline = 0;

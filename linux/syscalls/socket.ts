@@ -27,7 +27,7 @@ import { UdpSocketInode } from '../fs/udp-socket.ts';
 import { UnixSocketInode } from '../fs/unix-socket.ts';
 import { copy_from_user, copy_to_user, get_user_u32, put_user_u32 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
-import { isCompatCall } from '../task/thread-info.ts';
+import { hasCompatTimes, isCompatCall } from '../task/thread-info.ts';
 import { raiseSigpipe } from './file.ts';
 import { fdget, installFile, type Segment, vfsOf, viewOf } from './fs-args.ts';
 import { gatherMessage, putControl, putMsgname, readControl, readMsghdr, scatter } from './socket-msg.ts';
@@ -396,7 +396,7 @@ const isTimeout = (level: number, name: number): boolean =>
 
 /** sock_set_timeout(), a `struct timeval` of longs. */
 function setSocketTimeout(task: Task, socket: SocketInode, name: number, value: number, length: number): number {
-  const word = isCompatCall(task) ? 4 : 8;
+  const word = hasCompatTimes(task) ? 4 : 8;
   if (length < 2 * word) return -EINVAL;
   const bytes = copy_from_user(task.mm, value, 2 * word);
   if (typeof bytes === 'number') return bytes;
@@ -447,7 +447,7 @@ function optionBytes(task: Task, socket: SocketInode, level: number, name: numbe
   if (isTimeout(level, name)) {
     const ns = name === S.SO_RCVTIMEO ? socket.receiveTimeout : socket.sendTimeout;
     const parts = [Math.floor(ns / 1e9), Math.floor((ns % 1e9) / 1000)];
-    const words = isCompatCall(task) ? Int32Array.from(parts) : BigInt64Array.from(parts.map(BigInt));
+    const words = hasCompatTimes(task) ? Int32Array.from(parts) : BigInt64Array.from(parts.map(BigInt));
     return new Uint8Array(words.buffer as ArrayBuffer);
   }
   const words = socket.getOption(level, name);

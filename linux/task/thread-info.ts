@@ -38,6 +38,9 @@ export const in_ia32_syscall = (task: InSyscall): boolean => (task.threadInfo.st
 export const in_x32_syscall = (task: InSyscall): boolean =>
   !in_ia32_syscall(task) && (task.sysNr & X32_SYSCALL_BIT) !== 0;
 
+/** COMPAT_USE_64BIT_TIME is false: structures of times are those of i386. x32 has the 64-bit ones in its compat calls too. */
+export const hasCompatTimes = in_ia32_syscall;
+
 /** The call is of the i386 table, or one of 512 to 547 of x32: the layouts are those of compat_sys_*(). */
 export const isCompatCall = (task: InSyscall): boolean =>
   in_ia32_syscall(task) || (task.sysNr & ~X32_SYSCALL_BIT) >= 512;
