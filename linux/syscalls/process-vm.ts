@@ -1,7 +1,7 @@
 /** process_vm_readv(2), process_vm_writev(2): mm/process_vm_access.c. */
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../abi/errno.ts';
 import { access_process_vm, copy_from_user, copy_to_user } from '../mm/uaccess.ts';
-import { CAP_SYS_PTRACE, capable } from '../task/cred.ts';
+import { ptrace_may_access } from '../ptrace/access.ts';
 import type { Task } from '../task/task.ts';
 import { importIovec, type Segment } from './fs-args.ts';
 
@@ -20,7 +20,7 @@ function process_vm_rw(
   if (typeof remote === 'number') return remote;
   const other = task.kernel.tasks.get(pid);
   if (other === undefined || other.exitState !== undefined) return -ESRCH;
-  if (other.cred.uid !== task.cred.uid && !capable(task.cred, CAP_SYS_PTRACE)) return -EPERM;
+  if (other.mm !== task.mm && ptrace_may_access(task, other, 'real') !== 0) return -EPERM;
   let done = 0;
   let here = 0;
   let used = 0;

@@ -97,7 +97,7 @@ function setCoredumpFilter(_vfs: Vfs, task: Task, text: string): number {
 
 /** Files in both tgid_base_stuff and tid_base_stuff, fs/proc/base.c. */
 const common: readonly ProcEntry[] = [
-  { name: 'auxv', mode: 0o400, show: (_v, task) => (alive(task) ? task.mm.savedAuxv.slice() : '') },
+  { name: 'auxv', mode: 0o400, guarded: true, show: (_v, task) => (alive(task) ? task.mm.savedAuxv.slice() : '') },
   { name: 'cmdline', mode: 0o444, show: proc_pid_cmdline },
   { name: 'comm', mode: 0o644, show: (_v, task) => `${task.comm}\n`, store: setComm },
   {
@@ -109,6 +109,7 @@ const common: readonly ProcEntry[] = [
   {
     name: 'environ',
     mode: 0o400,
+    guarded: true,
     show: (_v, task) => (alive(task) ? range(task, task.mm.envStart, task.mm.envEnd) : ''),
   },
   {
@@ -119,7 +120,7 @@ const common: readonly ProcEntry[] = [
   },
   { name: 'limits', mode: 0o444, show: proc_pid_limits },
   { name: 'loginuid', mode: 0o644, show: () => '4294967295', store: () => 0 },
-  { name: 'maps', mode: 0o444, show: (_v, task) => proc_pid_maps(task) },
+  { name: 'maps', mode: 0o444, guarded: true, show: (_v, task) => proc_pid_maps(task) },
   { name: 'mem', mode: 0o600, memory: true },
   { name: 'mountinfo', mode: 0o444, show: (vfs) => mountinfo(vfs) },
   { name: 'mounts', mode: 0o444, show: () => mounts() },
@@ -135,7 +136,12 @@ const common: readonly ProcEntry[] = [
     },
   },
   { name: 'oom_score', mode: 0o444, show: () => '0\n' },
-  { name: 'personality', mode: 0o400, show: (_v, task) => `${task.personality.toString(16).padStart(8, '0')}\n` },
+  {
+    name: 'personality',
+    mode: 0o400,
+    guarded: true,
+    show: (_v, task) => `${task.personality.toString(16).padStart(8, '0')}\n`,
+  },
   {
     name: 'root',
     mode: 0o777,
@@ -143,11 +149,16 @@ const common: readonly ProcEntry[] = [
     follow: (_v, task) => task.fs.root,
   },
   { name: 'sessionid', mode: 0o444, show: () => '4294967295' },
-  { name: 'smaps', mode: 0o444, show: (_v, task) => proc_pid_smaps(task) },
-  { name: 'stack', mode: 0o400, show: () => '' },
+  { name: 'smaps', mode: 0o444, guarded: true, show: (_v, task) => proc_pid_smaps(task) },
+  { name: 'stack', mode: 0o400, guarded: true, show: () => '' },
   { name: 'statm', mode: 0o444, show: proc_pid_statm },
   { name: 'status', mode: 0o444, show: proc_pid_status },
-  { name: 'syscall', mode: 0o400, show: (_v, task) => (task.state === 'running' ? 'running\n' : syscallLine(task)) },
+  {
+    name: 'syscall',
+    mode: 0o400,
+    guarded: true,
+    show: (_v, task) => (task.state === 'running' ? 'running\n' : syscallLine(task)),
+  },
   { name: 'wchan', mode: 0o444, show: () => '0' },
 ];
 

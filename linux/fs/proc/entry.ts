@@ -1,6 +1,7 @@
 import { EACCES, EIO } from '../../abi/errno.ts';
 import { O_ACCMODE, O_RDONLY } from '../../abi/fcntl.ts';
 import { S_IFREG } from '../../abi/stat.ts';
+import { ptrace_may_access } from '../../ptrace/access.ts';
 import type { Task } from '../../task/task.ts';
 import type { Dentry } from '../dentry.ts';
 import type { File } from '../file.ts';
@@ -23,6 +24,15 @@ export interface ProcEntry {
   readonly follow?: (vfs: Vfs, task: Task) => Dentry | number;
   /** Reads and writes at positions that are addresses. */
   readonly memory?: boolean;
+  /** Only for those who may trace the task. */
+  readonly guarded?: boolean;
+}
+
+/** mm_access() and proc_fd_access_allowed(): 0 for the task itself and for who may trace it, else -EACCES. */
+export function proc_access(task: Task): number {
+  const caller = task.kernel.current;
+  if (caller === undefined || caller.mm === task.mm) return 0;
+  return ptrace_may_access(caller, task, 'fs') === 0 ? 0 : -EACCES;
 }
 
 const encoder = new TextEncoder();
@@ -42,7 +52,7 @@ export class ProcFileInode extends Inode {
 
   override open(file: File): number {
     if ((file.flags & O_ACCMODE) !== O_RDONLY && this.entry.store === undefined) return -EACCES;
-    return 0;
+    return this.entry.guarded === true ? proc_access(this.task) : 0;
   }
 
   override read(file: File, pos: number, count: number): Uint8Array | number {

@@ -1,6 +1,7 @@
 /** procfs: fs/proc. Directories and files are made at each look, from the rows of base.ts and system.ts. */
-import { EACCES, EBADF, EIO, ENOENT } from '../../abi/errno.ts';
+import { EIO, ENOENT } from '../../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
+import type { Mm } from '../../mm/mm.ts';
 import { access_process_vm } from '../../mm/uaccess.ts';
 import type { Task } from '../../task/task.ts';
 import type { Dentry } from '../dentry.ts';
@@ -9,7 +10,7 @@ import { type DirEntry, Inode } from '../inode.ts';
 import type { SuperBlock } from '../super-block.ts';
 import type { Vfs } from '../vfs.ts';
 import { tgidEntries, tidEntries } from './base.ts';
-import { type ProcEntry, ProcFileInode } from './entry.ts';
+import { type ProcEntry, ProcFileInode, proc_access } from './entry.ts';
 import { fdinfo } from './fdinfo.ts';
 import { rootEntries, sysEntries } from './system.ts';
 
@@ -34,6 +35,14 @@ function inoOf(place: Place): bigint {
   return 0x10000000n + BigInt(pid) * 4096n + BigInt(KINDS.indexOf(place.kind)) * 512n;
 }
 
+/** task_dumpable(): what is not for everybody belongs to the user only then. pid_revalidate(), fs/proc/base.c. */
+const isDumpable = (task: Task): boolean => task.mm?.dumpable === 1;
+
+function own(inode: Inode, task: Task): void {
+  inode.uid = task.cred.euid;
+  inode.gid = task.cred.egid;
+}
+
 class ProcDirInode extends Inode {
   readonly vfs: Vfs;
   readonly place: Place;
@@ -44,10 +53,7 @@ class ProcDirInode extends Inode {
     this.vfs = vfs;
     this.place = place;
     this.nlink = 2;
-    if ('task' in place) {
-      this.uid = place.task.cred.euid;
-      this.gid = place.task.cred.egid;
-    }
+    if ('task' in place && (mode === 0o555 || isDumpable(place.task))) own(this, place.task);
   }
 
   private dir(place: Place): ProcDirInode {
@@ -55,6 +61,12 @@ class ProcDirInode extends Inode {
   }
 
   private entry(entry: ProcEntry, index: number, task: Task): Inode {
+    const inode = this.makeEntry(entry, index, task);
+    if ('task' in this.place && isDumpable(task)) own(inode, task);
+    return inode;
+  }
+
+  private makeEntry(entry: ProcEntry, index: number, task: Task): Inode {
     const ino = this.ino + 16n + BigInt(index);
     if (entry.memory === true) return new ProcMemInode(this.sb, ino, task);
     if (entry.readlink !== undefined) return new ProcLinkInode(this.vfs, this.sb, ino, entry, task);
@@ -197,10 +209,10 @@ class ProcLinkInode extends Inode {
     this.task = task;
   }
   override readlink(): string | number {
-    return this.entry.readlink?.(this.vfs, this.task) ?? -ENOENT;
+    return proc_access(this.task) || (this.entry.readlink?.(this.vfs, this.task) ?? -ENOENT);
   }
   override followLink(): Dentry | number {
-    return this.entry.follow?.(this.vfs, this.task) ?? -ENOENT;
+    return proc_access(this.task) || (this.entry.follow?.(this.vfs, this.task) ?? -ENOENT);
   }
 }
 
@@ -219,10 +231,10 @@ class ProcFdLinkInode extends Inode {
     return 64;
   }
   override readlink(): string | number {
-    return this.task.files.get(this.fd)?.path ?? -ENOENT;
+    return proc_access(this.task) || (this.task.files.get(this.fd)?.path ?? -ENOENT);
   }
   override followLink(): Dentry | number {
-    return this.task.files.get(this.fd)?.dentry ?? -ENOENT;
+    return proc_access(this.task) || (this.task.files.get(this.fd)?.dentry ?? -ENOENT);
   }
 }
 
@@ -241,7 +253,7 @@ class ProcFdInfoInode extends Inode {
   }
 }
 
-/** mem_read(), mem_write(), fs/proc/base.c. */
+/** mem_open(), mem_read(), mem_write(), fs/proc/base.c: the memory that the task has at the time of open(2). */
 class ProcMemInode extends Inode {
   readonly task: Task;
 
@@ -249,17 +261,22 @@ class ProcMemInode extends Inode {
     super(sb, S_IFREG | 0o600, ino);
     this.task = task;
   }
-  override open(): number {
-    return this.task.exitState === undefined ? 0 : -EACCES;
+  override open(file: File): number {
+    const error = proc_access(this.task);
+    if (error) return error;
+    if (this.task.exitState === undefined) file.privateData = this.task.mm;
+    return 0;
   }
-  override read(_file: File, pos: number, count: number): Uint8Array | number {
-    if (this.task.exitState !== undefined || count === 0) return new Uint8Array(0);
-    const bytes = access_process_vm(this.task.mm, pos, Math.min(count, 1 << 20));
+  override read(file: File, pos: number, count: number): Uint8Array | number {
+    const mm = file.privateData as Mm | undefined;
+    if (mm === undefined || mm.users === 0 || count === 0) return new Uint8Array(0);
+    const bytes = access_process_vm(mm, pos, Math.min(count, 1 << 20));
     return bytes.length === 0 ? -EIO : bytes;
   }
-  override write(_file: File, pos: number, bytes: Uint8Array): number {
-    if (this.task.exitState !== undefined) return -EBADF;
-    const done = access_process_vm(this.task.mm, pos, bytes);
+  override write(file: File, pos: number, bytes: Uint8Array): number {
+    const mm = file.privateData as Mm | undefined;
+    if (mm === undefined || mm.users === 0) return 0;
+    const done = access_process_vm(mm, pos, bytes);
     return done === 0 && bytes.length > 0 ? -EIO : done;
   }
 }
