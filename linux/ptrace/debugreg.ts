@@ -117,6 +117,8 @@ function setRegister(tracer: Task, child: Task, n: number, value: bigint): numbe
 
 /** flush_ptrace_hw_breakpoint(): of execve. */
 export function flush_ptrace_hw_breakpoint(task: Task): void {
+  task.debugreg6 = 0n;
+  task.ptraceDr7 = 0n;
   if (task.ptraceBps.every((bp) => bp === undefined)) return;
   task.ptraceBps.fill(undefined);
   arch_install_hw_breakpoints(task);
