@@ -1,8 +1,11 @@
 /** SSE and AVX floating-point arithmetic, comparison, minimum, maximum, roots (Intel SDM vol. 2). */
 import { setFromWord } from '../flags.ts';
-import { type F32, type F64, f32, f64, type I32, i32, i64, type V128 } from '../ir/expr.ts';
+import { type F32, type F64, f32, f64, type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { f32x4, f64x2, i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
+import * as soft from '../runtime/sse-arith.ts';
+import * as order from '../runtime/sse-compare.ts';
+import { PREDICATES } from '../softfloat/compare.ts';
 import { unpack32, unpack64 } from '../softfloat/real.ts';
 import { type Lower, type Row, sse } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
@@ -32,12 +35,11 @@ import {
   MAX,
   MIN,
   MUL,
-  reciprocal,
-  reciprocalSqrt,
   SQRT,
   SUB,
 } from './sse-fp-ops.ts';
 import { type Slow, slowly } from './sse-fp-slow.ts';
+import { element, settleFlags, softly } from './sse-fp-soft.ts';
 
 export type Width = 32 | 64;
 
@@ -60,6 +62,10 @@ interface Operation {
   readonly name: string;
   readonly opcode: string;
   readonly soft: Arithmetic;
+  /** In WebAssembly, by width; `negate`: the second operand's sign changes. */
+  readonly exactly32: soft.Operation;
+  readonly exactly64: soft.Operation;
+  readonly negate: boolean;
   readonly scalar32: (a: F32, b: F32) => F32;
   readonly scalar64: (a: F64, b: F64) => F64;
   readonly packed32: (a: V128, b: V128) => V128;
@@ -73,10 +79,25 @@ function resultMask(o: Operation, width: Width, a: V128, b: V128, r: V128): V128
   const s = width === 32 ? packed32 : packed64;
   const operands = both(s.finite(r), s.notDenormal(a), s.notDenormal(b));
   if (o.tiny === 'exact') {
-    return operands;
+    return v128.and(operands, s.notDenormal(r));
   }
   const zero = o.tiny === 'either' ? v128.or(s.zero(a), s.zero(b)) : s.zero(a);
   return v128.and(operands, v128.or(s.aboveTiny(r), zero));
+}
+
+/** Element `i` of an operation by its runtime function. */
+function exactly(
+  c: Ops,
+  o: Operation,
+  width: Width,
+  a: readonly V128[],
+  b: readonly V128[],
+  i: number,
+  mxcsr: I32,
+  negate = o.negate,
+): readonly [I64, I32] {
+  const f = width === 32 ? o.exactly32 : o.exactly64;
+  return c.call(f, element(width, a, i), element(width, b, i), mxcsr, i32.const(negate ? 1 : 0));
 }
 
 /** Packed arithmetic on given lanes: all fast or all slow. */
@@ -86,8 +107,17 @@ function packedOperation(c: Ops, o: Operation, width: Width, a: readonly V128[],
   const r = a.map((x, lane) => c.let(f(x, b[lane]!)));
   const masks = r.map((x, lane) => resultMask(o, width, a[lane]!, b[lane]!, x));
   const good = c.let(s.every(both(...masks)));
+  const count = perLane(width) * a.length;
+  const raising = (): void => writeLanes(c, 0, slowly(c, [a, b], elements(width, count, o.soft)).slice(0, a.length));
   const slow = (): void =>
-    writeLanes(c, 0, slowly(c, [a, b], elements(width, perLane(width) * a.length, o.soft)).slice(0, a.length));
+    softly(
+      c,
+      width,
+      count,
+      (i, mxcsr) => exactly(c, o, width, a, b, i, mxcsr),
+      (lanes) => writeLanes(c, 0, lanes),
+      raising,
+    );
   const fast = (): void => writeLanes(c, 0, r);
   c.if(all(plainMxcsr(c), good), fast, () => {
     if (o.exact !== 'sum' && o.exact !== 'difference') {
@@ -120,7 +150,7 @@ function scalarMask<T extends F32 | F64>(
 ): I32 {
   const operands = all(s.finite(r), s.notDenormal(a), s.notDenormal(b));
   if (o.tiny === 'exact') {
-    return operands;
+    return i32.and(operands, s.notDenormal(r));
   }
   const zero = o.tiny === 'either' ? either(s.zero(a), s.zero(b)) : s.zero(a);
   return i32.and(operands, either(s.aboveTiny(r), zero));
@@ -141,6 +171,7 @@ const scalar =
   (c) => {
     const base = c.readVector(1);
     const source = c.readVector(2);
+    const merged = (r: V128): void => c.writeVector(0, mergeLow(width, base, r));
     scalarFast(
       c,
       o,
@@ -148,7 +179,15 @@ const scalar =
       base,
       source,
       (r) => c.writeVector(0, r),
-      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, o.soft))[0]!)),
+      () =>
+        softly(
+          c,
+          width,
+          1,
+          (i, mxcsr) => exactly(c, o, width, [base], [source], i, mxcsr),
+          ([r]) => merged(r!),
+          () => merged(slowly(c, [[base], [source]], elements(width, 1, o.soft))[0]!),
+        ),
     );
   };
 
@@ -189,6 +228,9 @@ const OPERATIONS: readonly Operation[] = [
     exact: 'sum',
     opcode: '58',
     soft: ADD,
+    exactly32: soft.add32,
+    exactly64: soft.add64,
+    negate: false,
     scalar32: f32.add,
     scalar64: f64.add,
     packed32: f32x4.add,
@@ -200,6 +242,9 @@ const OPERATIONS: readonly Operation[] = [
     exact: 'product',
     opcode: '59',
     soft: MUL,
+    exactly32: soft.mul32,
+    exactly64: soft.mul64,
+    negate: false,
     scalar32: f32.mul,
     scalar64: f64.mul,
     packed32: f32x4.mul,
@@ -211,6 +256,9 @@ const OPERATIONS: readonly Operation[] = [
     exact: 'difference',
     opcode: '5C',
     soft: SUB,
+    exactly32: soft.add32,
+    exactly64: soft.add64,
+    negate: true,
     scalar32: f32.sub,
     scalar64: f64.sub,
     packed32: f32x4.sub,
@@ -222,6 +270,9 @@ const OPERATIONS: readonly Operation[] = [
     exact: 'quotient',
     opcode: '5E',
     soft: DIV,
+    exactly32: soft.div32,
+    exactly64: soft.div64,
+    negate: false,
     scalar32: f32.div,
     scalar64: f64.div,
     packed32: f32x4.div,
@@ -255,10 +306,19 @@ const sqrtPacked =
     const b = lanesOf(c, 1);
     const r = b.map((x) => c.let(width === 32 ? f32x4.sqrt(x) : f64x2.sqrt(x)));
     const masks = r.map((x, lane) => both(s.finite(x), s.notDenormal(b[lane]!)));
+    const count = perLane(width) * b.length;
     c.if(
       all(plainMxcsr(c), s.every(both(...masks))),
       () => writeLanes(c, 0, r),
-      () => writeLanes(c, 0, slowly(c, [b, b], elements(width, perLane(width) * b.length, SQRT)).slice(0, b.length)),
+      () =>
+        softly(
+          c,
+          width,
+          count,
+          (i, mxcsr) => exactly(c, SQUARE_ROOT, width, b, b, i, mxcsr),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => writeLanes(c, 0, slowly(c, [b, b], elements(width, count, SQRT)).slice(0, b.length)),
+        ),
     );
   };
 const SQUARE_ROOT: Operation = {
@@ -266,6 +326,9 @@ const SQUARE_ROOT: Operation = {
   exact: 'root',
   opcode: '51',
   soft: SQRT,
+  exactly32: soft.sqrt32,
+  exactly64: soft.sqrt64,
+  negate: false,
   scalar32: (_a, b) => f32.sqrt(b),
   scalar64: (_a, b) => f64.sqrt(b),
   packed32: (_a, b) => f32x4.sqrt(b),
@@ -277,14 +340,16 @@ const sqrtScalar =
   (c) => {
     const base = c.readVector(1);
     const source = c.readVector(2);
-    scalarFast(
-      c,
-      SQUARE_ROOT,
-      width,
-      source,
-      source,
-      (r) => c.writeVector(0, mergeLow(width, base, r)),
-      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, SQRT))[0]!)),
+    const merged = (r: V128): void => c.writeVector(0, mergeLow(width, base, r));
+    scalarFast(c, SQUARE_ROOT, width, source, source, merged, () =>
+      softly(
+        c,
+        width,
+        1,
+        (i, mxcsr) => exactly(c, SQUARE_ROOT, width, [source], [source], i, mxcsr),
+        ([r]) => merged(r!),
+        () => merged(slowly(c, [[base], [source]], elements(width, 1, SQRT))[0]!),
+      ),
     );
   };
 
@@ -296,17 +361,36 @@ const minMaxPacked =
     const a = lanesOf(c, 1);
     const b = lanesOf(c, 2);
     const [condition, r] = minMaxFast(c, max, width, a, b);
+    const count = perLane(width) * a.length;
     c.if(
       condition,
       () => writeLanes(c, 0, r),
       () =>
-        writeLanes(
+        softly(
           c,
-          0,
-          slowly(c, [a, b], elements(width, perLane(width) * a.length, max ? MAX : MIN)).slice(0, a.length),
+          width,
+          count,
+          (i, mxcsr) => extreme(c, max, width, a, b, i, mxcsr),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => writeLanes(c, 0, slowly(c, [a, b], elements(width, count, max ? MAX : MIN)).slice(0, a.length)),
         ),
     );
   };
+
+/** Element `i` of MIN or MAX by its runtime function. */
+function extreme(
+  c: Ops,
+  max: boolean,
+  width: Width,
+  a: readonly V128[],
+  b: readonly V128[],
+  i: number,
+  mxcsr: I32,
+): readonly [I64, I32] {
+  const f = width === 32 ? order.extreme32 : order.extreme64;
+  const wanted = i32.const(max ? order.GREATER : order.LESS);
+  return c.call(f, element(width, a, i), element(width, b, i), mxcsr, wanted);
+}
 
 function minMaxFast(
   c: Ops,
@@ -334,11 +418,19 @@ const minMaxScalar =
     const base = c.readVector(1);
     const source = c.readVector(2);
     const [condition, r] = minMaxFast(c, max, width, [base], [source], true);
+    const merged = (v: V128): void => c.writeVector(0, mergeLow(width, base, v));
     c.if(
       condition,
-      () => c.writeVector(0, mergeLow(width, base, r[0]!)),
+      () => merged(r[0]!),
       () =>
-        c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source]], elements(width, 1, max ? MAX : MIN))[0]!)),
+        softly(
+          c,
+          width,
+          1,
+          (i, mxcsr) => extreme(c, max, width, [base], [source], i, mxcsr),
+          ([v]) => merged(v!),
+          () => merged(slowly(c, [[base], [source]], elements(width, 1, max ? MAX : MIN))[0]!),
+        ),
     );
   };
 
@@ -369,6 +461,30 @@ function compareLanes(c: Ops, width: Width, a: readonly V128[], b: readonly V128
   return { r, condition: low ? lowElement(mask) : s.every(mask) };
 }
 
+/** The predicates as masks over the four relations, four bits each; and those for which a QNaN raises IE. */
+const [RELATIONS, SIGNALLING] = PREDICATES.reduce(
+  ([relations, signalling], v, i) => [relations | (BigInt(v & 15) << BigInt(4 * i)), signalling | ((v >> 4) << i)],
+  [0n, 0],
+);
+
+/** Element `i` of a comparison: all ones or zeros. */
+function predicate(
+  c: Ops,
+  width: Width,
+  a: readonly V128[],
+  b: readonly V128[],
+  i: number,
+  mxcsr: I32,
+  imm: I32,
+): readonly [I64, I32] {
+  const f = width === 32 ? order.compare32 : order.compare64;
+  // The upper sixteen have it the other way round.
+  const signals = i32.xor(i32.and(i32.shr_u(SIGNALLING, i32.and(imm, 15)), 1), i32.and(i32.shr_u(imm, 4), 1));
+  const [relation, flags] = c.call(f, element(width, a, i), element(width, b, i), mxcsr, signals);
+  const wanted = i32.wrap(i64.shr_u(RELATIONS, i64.extend_u(i32.shl(i32.and(imm, 15), 2))));
+  return [i64.sub(0, i64.extend_u(i32.ne(i32.and(wanted, relation), 0))), flags];
+}
+
 /** The predicate comes staged as a third operand. */
 const compareSlow =
   (width: Width, count: number, predicates: number): Slow =>
@@ -384,13 +500,22 @@ const comparePacked =
     const a = lanesOf(c, 1);
     const b = lanesOf(c, 2);
     const { r, condition } = compareLanes(c, width, a, b, imm, false);
+    const count = perLane(width) * a.length;
     c.if(
       condition,
       () => writeLanes(c, 0, r),
-      () => {
-        const slow = compareSlow(width, perLane(width) * a.length, predicates);
-        writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow).slice(0, a.length));
-      },
+      () =>
+        softly(
+          c,
+          width,
+          count,
+          (i, mxcsr) => predicate(c, width, a, b, i, mxcsr, imm),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => {
+            const slow = compareSlow(width, count, predicates);
+            writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow).slice(0, a.length));
+          },
+        ),
     );
   };
 const compareScalar =
@@ -401,13 +526,22 @@ const compareScalar =
     const base = c.readVector(1);
     const source = c.readVector(2);
     const { r, condition } = compareLanes(c, width, [base], [source], imm, true);
+    const merged = (v: V128): void => c.writeVector(0, mergeLow(width, base, v));
     c.if(
       condition,
-      () => c.writeVector(0, mergeLow(width, base, r[0]!)),
-      () => {
-        const slow = compareSlow(width, 1, predicates);
-        c.writeVector(0, mergeLow(width, base, slowly(c, [[base], [source], [i32x4.splat(imm)]], slow)[0]!));
-      },
+      () => merged(r[0]!),
+      () =>
+        softly(
+          c,
+          width,
+          1,
+          (i, mxcsr) => predicate(c, width, [base], [source], i, mxcsr, imm),
+          ([v]) => merged(v!),
+          () => {
+            const slow = compareSlow(width, 1, predicates);
+            merged(slowly(c, [[base], [source], [i32x4.splat(imm)]], slow)[0]!);
+          },
+        ),
     );
   };
 
@@ -423,14 +557,28 @@ const compareToFlags =
       ordered,
       () => word.set(i32.or(less, i32.shl(equal, 6))),
       () => {
-        const r = slowly(c, [[a], [b]], (env, s) => {
-          const flags =
-            width === 32
-              ? compareFlags(env, unpack32(s.u32(0, 0)), unpack32(s.u32(1, 0)), signalling)
-              : compareFlags(env, unpack64(s.u64(0, 0)), unpack64(s.u64(1, 0)), signalling);
-          s.set32(0, flags);
-        });
-        word.set(i32x4.extract(r[0]!, 0));
+        const f = width === 32 ? order.compare32 : order.compare64;
+        const mxcsr = c.get('mxcsr') as I32;
+        const [relation, raised] = c.call(
+          f,
+          element(width, [a], 0),
+          element(width, [b], 0),
+          mxcsr,
+          i32.const(signalling ? 1 : 0),
+        );
+        settleFlags(
+          c,
+          mxcsr,
+          raised,
+          // Less is CF, equal ZF, greater none, unordered ZF PF CF: a byte each by the number of the relation's bit.
+          () => word.set(i32.and(i32.shr_u(0x45004001, i32.shl(i32.ctz(relation), 3)), 0xff)),
+          () => {
+            slowly(c, [[a], [b]], (env, s) => {
+              if (width === 32) compareFlags(env, unpack32(s.u32(0, 0)), unpack32(s.u32(1, 0)), signalling);
+              else compareFlags(env, unpack64(s.u64(0, 0)), unpack64(s.u64(1, 0)), signalling);
+            });
+          },
+        );
       },
     );
     setFromWord(c, word.value);
@@ -474,7 +622,9 @@ const addSubtract =
     const signs =
       width === 32 ? i64x2.splat(i64.const(0x80000000)) : i64x2.replace(v128.zero(), 0, i64.const(1n << 63n));
     const r = a.map((x, lane) => c.let(shape.add(x, v128.xor(b[lane]!, signs))));
-    const masks = r.map((x, lane) => both(s.finite(x), s.notDenormal(a[lane]!), s.notDenormal(b[lane]!)));
+    const masks = r.map((x, lane) =>
+      both(s.finite(x), s.notDenormal(x), s.notDenormal(a[lane]!), s.notDenormal(b[lane]!)),
+    );
     const count = perLane(width) * a.length;
     c.if(
       all(plainMxcsr(c), s.every(both(...masks))),
@@ -490,7 +640,14 @@ const addSubtract =
             }
           }
         };
-        writeLanes(c, 0, slowly(c, [a, b], slow).slice(0, a.length));
+        softly(
+          c,
+          width,
+          count,
+          (i, mxcsr) => exactly(c, ADDITION, width, a, b, i, mxcsr, (i & 1) === 0),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => writeLanes(c, 0, slowly(c, [a, b], slow).slice(0, a.length)),
+        );
       },
     );
   };
@@ -530,23 +687,21 @@ const dotProduct =
 
 /** RCPPS, RSQRTPS: no flags at all. */
 const approximate =
-  (f: (bits: number) => number, packedForm: boolean): Lower =>
+  (f: typeof order.reciprocal, packedForm: boolean): Lower =>
   (c) => {
+    const at = (v: V128, i: number): I32 => c.call(f, i32x4.extract(v, i));
     if (!packedForm) {
       const base = c.readVector(1);
-      const r = slowly(c, [[c.readVector(2)]], (_, s) => s.set32(0, f(s.u32(0, 0))));
-      c.writeVector(0, mergeLow(32, base, r[0]!));
+      c.writeVector(0, i32x4.replace(base, 0, at(c.readVector(2), 0)));
       return;
     }
-    const a = lanesOf(c, 1);
-    const slow: Slow = (_, s) => {
-      for (let i = 0; i < 4 * a.length; i++) {
-        s.set32(i, f(s.u32(0, i)));
-      }
-    };
-    writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length));
+    writeLanes(
+      c,
+      0,
+      lanesOf(c, 1).map((v) => [0, 1, 2, 3].reduce((r, i) => i32x4.replace(r, i, at(v, i)), v)),
+    );
   };
-function approximations(name: string, opcode: string, f: (bits: number) => number): Row[] {
+function approximations(name: string, opcode: string, f: typeof order.reciprocal): Row[] {
   return [
     ...sse(`${name}ps`, `NP 0F ${opcode} /r`, 'Vx Wx', approximate(f, true)),
     ...sse(`${name}ss`, `F3 0F ${opcode} /r`, 'Vd Hd Wd', approximate(f, false), { vex: 'LIG' }),
@@ -581,6 +736,6 @@ export const sseFpRows: readonly Row[] = [
   ...sse('addsubpd', '66 0F D0 /r', 'Vx Hx Wx', addSubtract(64)),
   ...sse('dpps', '66 0F3A 40 /r', 'Vx Hx Wx Ib', dotProduct(32)),
   ...sse('dppd', '66 0F3A 41 /r', 'Vdq Hdq Wdq Ib', dotProduct(64), { vex: '128' }),
-  ...approximations('rsqrt', '52', reciprocalSqrt),
-  ...approximations('rcp', '53', reciprocal),
+  ...approximations('rsqrt', '52', order.reciprocalRoot),
+  ...approximations('rcp', '53', order.reciprocal),
 ];

@@ -5,7 +5,7 @@
  * of `lo` may be one sticky bit.
  */
 import { f64, type I32, type I64, i32, i64, select } from '../ir/expr.ts';
-import type { Builder } from '../ir/function.ts';
+import type { Builder, Variable } from '../ir/function.ts';
 
 export interface Wide {
   readonly hi: I64;
@@ -140,6 +140,86 @@ export function shiftRight(f: Builder, v: Wide, n: I32): Wide {
     hi.set(i64.shr_u(hi.value, by));
   });
   return { hi: f.let(hi.value), lo: f.let(lo.value) };
+}
+
+/** A magnitude under construction: `hi:lo`, and the exponent of `hi`'s highest bit. */
+export interface Magnitude {
+  readonly e: Variable<'i32'>;
+  readonly hi: Variable<'i64'>;
+  readonly lo: Variable<'i64'>;
+}
+
+/**
+ * `r` = x + y, or x - y where `differ` is not zero: x with the exponent that `r.e` holds, y with one that is `d` less, both with
+ * the highest bit set, y not above x. A difference of nothing leaves hi = 0.
+ */
+export function addMagnitudes(f: Builder, r: Magnitude, x: I64, y: I64, d: I32, differ: I32): void {
+  const small = f.variable(y);
+  f.if(
+    i32.lt_u(d, 64),
+    () => {
+      const by = f.let(i64.extend_u(d));
+      // Two shifts, as one by 64 would be none.
+      r.lo.set(i64.shl(i64.shl(y, i64.sub(63, by)), 1));
+      small.set(i64.shr_u(y, by));
+    },
+    () => {
+      // Cancellation may bring one bit up: two and a sticky bit are needed.
+      const by = f.let(i64.extend_u(i32.sub(d, 64)));
+      const out = nonzero(i64.shl(i64.shl(y, 1), i64.sub(63, by)));
+      r.lo.set(choose(i32.lt_u(d, 128), i64.or(i64.shr_u(y, by), out), i64.const(1)));
+      small.set(i64.const(0));
+    },
+  );
+  f.if(
+    differ,
+    () => {
+      r.hi.set(i64.sub(i64.sub(x, small.value), nonzero(r.lo.value)));
+      r.lo.set(i64.sub(0, r.lo.value));
+      f.if(i64.eqz(r.hi.value), () => {
+        r.hi.set(r.lo.value);
+        r.lo.set(i64.const(0));
+        r.e.set(i32.sub(r.e.value, 64));
+      });
+      normalise(f, r);
+    },
+    () => {
+      r.hi.set(i64.add(x, small.value));
+      f.if(i64.lt_u(r.hi.value, x), () => {
+        r.lo.set(i64.or(i64.or(i64.shr_u(r.lo.value, 1), i64.and(r.lo.value, 1)), i64.shl(r.hi.value, 63)));
+        r.hi.set(i64.or(i64.shr_u(r.hi.value, 1), TOP));
+        r.e.set(i32.add(r.e.value, 1));
+      });
+    },
+  );
+}
+
+/** Shifts the highest bit of `hi` to its place; not for hi = 0, which stays. */
+export function normalise(f: Builder, r: Magnitude): void {
+  const lost = f.let(i64.and(i64.clz(r.hi.value), 63));
+  const upper = i64.shr_u(i64.shr_u(r.lo.value, 1), i64.sub(63, lost));
+  r.hi.set(i64.or(i64.shl(r.hi.value, lost), upper));
+  r.lo.set(i64.shl(r.lo.value, lost));
+  r.e.set(i32.sub(r.e.value, i32.wrap(lost)));
+}
+
+/** `r` = the product of two significands whose exponents sum to `e`. */
+export function multiplyMagnitudes(f: Builder, r: Magnitude, a: I64, b: I64, e: I32): void {
+  const p = multiply(f, a, b);
+  const short = f.let(i64.xor(i64.shr_u(p.hi, 63), 1));
+  r.hi.set(i64.or(i64.shl(p.hi, short), i64.and(i64.shr_u(p.lo, 63), short)));
+  r.lo.set(i64.shl(p.lo, short));
+  r.e.set(i32.sub(i32.add(e, 1), i32.wrap(short)));
+}
+
+/** `r` = the quotient of two significands whose exponents differ by `e`. */
+export function divideMagnitudes(f: Builder, r: Magnitude, a: I64, b: I64, e: I32): void {
+  // The dividend must be the smaller one.
+  const big = f.let(i64.extend_u(i64.ge_u(a, b)));
+  const q = divide(f, f.let(i64.shr_u(a, big)), f.let(i64.and(i64.shl(a, 63), i64.sub(0, big))), b);
+  r.hi.set(q.quotient);
+  r.lo.set(fraction(f, q.remainder, b));
+  r.e.set(i32.add(i32.sub(e, 1), i32.wrap(big)));
 }
 
 /**

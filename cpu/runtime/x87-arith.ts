@@ -7,11 +7,11 @@ import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
 import { define, type FunctionOps, type Variable } from '../ir/function.ts';
 import { State } from '../state.ts';
 import {
+  addMagnitudes,
   choose,
   choose32,
-  divide,
-  fraction,
-  multiply,
+  divideMagnitudes,
+  multiplyMagnitudes,
   nonzero,
   roundsUp,
   shiftRight,
@@ -189,59 +189,12 @@ const sum: Binary = (f, r, a, b) => {
     () => {
       const swap = f.let(i32.or(i32.gt_u(eb, ea), i32.and(i32.eq(eb, ea), i64.gt_u(b.m, a.m))));
       const x = f.let(choose(swap, b.m, a.m));
-      const y = f.variable(choose(swap, a.m, b.m));
+      const y = f.let(choose(swap, a.m, b.m));
       const d = f.let(choose32(swap, i32.sub(eb, ea), i32.sub(ea, eb)));
       r.e.set(choose32(swap, eb, ea));
       r.sign.set(i32.and(choose32(swap, b.se, a.se), SIGN));
-      f.if(
-        i32.lt_u(d, 64),
-        () => {
-          const by = f.let(i64.extend_u(d));
-          r.lo.set(i64.shl(i64.shl(y.value, i64.sub(63, by)), 1));
-          y.set(i64.shr_u(y.value, by));
-        },
-        () => {
-          // Cancellation may bring one bit up: two and a sticky bit are needed.
-          const by = f.let(i64.extend_u(i32.sub(d, 64)));
-          const out = nonzero(i64.shl(i64.shl(y.value, 1), i64.sub(63, by)));
-          const some = i64.or(i64.shr_u(y.value, by), out);
-          r.lo.set(choose(i32.lt_u(d, 128), some, i64.const(1)));
-          y.set(i64.const(0));
-        },
-      );
-      f.if(
-        differ,
-        () => {
-          r.hi.set(i64.sub(i64.sub(x, y.value), nonzero(r.lo.value)));
-          r.lo.set(i64.sub(0, r.lo.value));
-          f.if(i64.eqz(r.hi.value), () => {
-            r.hi.set(r.lo.value);
-            r.lo.set(i64.const(0));
-            r.e.set(i32.sub(r.e.value, 64));
-          });
-          f.if(
-            i64.eqz(r.hi.value),
-            () => exactly(r, zeroSign(), i64.const(0)),
-            () => {
-              const lost = f.let(i64.clz(r.hi.value));
-              // Two shifts, as one by 64 would be none.
-              const upper = i64.shr_u(i64.shr_u(r.lo.value, 1), i64.sub(63, lost));
-              r.hi.set(i64.or(i64.shl(r.hi.value, lost), upper));
-              r.lo.set(i64.shl(r.lo.value, lost));
-              r.e.set(i32.sub(r.e.value, i32.wrap(lost)));
-            },
-          );
-        },
-        () => {
-          r.hi.set(i64.add(x, y.value));
-          f.if(i64.lt_u(r.hi.value, x), () => {
-            const halved = i64.or(i64.shr_u(r.lo.value, 1), i64.and(r.lo.value, 1));
-            r.lo.set(i64.or(halved, i64.shl(r.hi.value, 63)));
-            r.hi.set(i64.or(i64.shr_u(r.hi.value, 1), TOP));
-            r.e.set(i32.add(r.e.value, 1));
-          });
-        },
-      );
+      addMagnitudes(f, r, x, y, d, differ);
+      f.if(i64.eqz(r.hi.value), () => exactly(r, zeroSign(), i64.const(0)));
     },
     () => {
       const za = f.let(isZero(ea, a.m));
@@ -281,11 +234,7 @@ const product: Binary = (f, r, a, b) => {
   f.if(
     bothNormal(ea, eb, a, b),
     () => {
-      const p = multiply(f, a.m, b.m);
-      const short = f.let(i64.xor(i64.shr_u(p.hi, 63), 1));
-      r.hi.set(i64.or(i64.shl(p.hi, short), i64.and(i64.shr_u(p.lo, 63), short)));
-      r.lo.set(i64.shl(p.lo, short));
-      r.e.set(i32.sub(i32.add(ea, eb), i32.add(BIAS - 1, i32.wrap(short))));
+      multiplyMagnitudes(f, r, a.m, b.m, i32.sub(i32.add(ea, eb), BIAS));
     },
     () => zeroResult(f, r, a, b, ea, eb, true),
   );
@@ -298,13 +247,7 @@ const quotient: Binary = (f, r, a, b) => {
   f.if(
     bothNormal(ea, eb, a, b),
     () => {
-      // The dividend's significand must be the smaller one.
-      const big = f.let(i64.extend_u(i64.ge_u(a.m, b.m)));
-      const high = f.let(i64.shr_u(a.m, big));
-      const q = divide(f, high, f.let(i64.and(i64.shl(a.m, 63), i64.sub(0, big))), b.m);
-      r.hi.set(q.quotient);
-      r.lo.set(fraction(f, q.remainder, b.m));
-      r.e.set(i32.add(i32.sub(ea, eb), i32.add(BIAS - 1, i32.wrap(big))));
+      divideMagnitudes(f, r, a.m, b.m, i32.add(i32.sub(ea, eb), BIAS));
     },
     () => zeroResult(f, r, a, b, ea, eb, false),
   );

@@ -56,7 +56,7 @@ const EQ = 2;
 const GT = 4;
 const UN = 8;
 const SIGNAL = 16;
-const PREDICATES: readonly number[] = [
+export const PREDICATES: readonly number[] = [
   EQ,
   LT | SIGNAL,
   LT | EQ | SIGNAL,
