@@ -1,14 +1,16 @@
 /** FMA3: fused multiply-add in all forms and operand orders (Intel SDM vol. 2, VFMADD132PD to VFNMSUB231SS). */
 
-import { type F32, type F64, f32, f64, type I32, i32, i64, select, type V128 } from '../ir/expr.ts';
+import { type F32, type F64, f32, f64, type I32, type I64, i32, i64, select, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { f32x4, f64x2 } from '../ir/vector.ts';
+import { fma32, fma64 } from '../runtime/sse-fma.ts';
 import { type Lower, op, type Row } from './row.ts';
 import { lanesOf, writeLanes } from './simd-forms.ts';
 import { mergeLow, perLane, type Width } from './sse-fp.ts';
 import { all, plainMxcsr, scalar32 } from './sse-fp-fast.ts';
 import { fused32, fused64 } from './sse-fp-ops.ts';
 import { type Slow, slowly } from './sse-fp-slow.ts';
+import { element, softly } from './sse-fp-soft.ts';
 
 interface Form {
   readonly name: string;
@@ -46,6 +48,25 @@ function slowFused(form: Form, width: Width, order: number, count: number): Slow
       }
     }
   };
+}
+
+/** Which operands are multiplied, and which is added. */
+const rolesOf = (order: number): readonly [number, number, number] =>
+  order === 132 ? [0, 2, 1] : order === 213 ? [1, 0, 2] : [1, 2, 0];
+
+/** Element `i` by its runtime function. */
+function exactly(
+  c: Ops,
+  form: Form,
+  width: Width,
+  order: number,
+  operands: readonly (readonly V128[])[],
+  i: number,
+  mxcsr: I32,
+): readonly [I64, I32] {
+  const [a, b, d] = rolesOf(order).map((k) => element(width, operands[k]!, i)) as [I64, I64, I64];
+  const signs = i32.const((form.negateProduct ? 1 : 0) | (form.negateAddend(i) ? 2 : 0));
+  return c.call(width === 32 ? fma32 : fma64, a, b, d, mxcsr, signs);
 }
 
 /** Knuth's two-sum: `high` is the rounded sum, `low` what it lacks. */
@@ -124,7 +145,7 @@ function fuseElement(
   i: number,
   number: number,
 ): { lane: V128; good: I32 } {
-  const [m, n, p] = order === 132 ? [0, 2, 1] : order === 213 ? [1, 0, 2] : [1, 2, 0];
+  const [m, n, p] = rolesOf(order);
   const minus = form.negateAddend(number);
   if (width === 32) {
     const get = (k: number): F32 => f32x4.extract(x[k]!, i);
@@ -143,10 +164,19 @@ const packed =
   (c) => {
     const operands = [lanesOf(c, 0), lanesOf(c, 1), lanesOf(c, 2)];
     const count = perLane(width);
-    const slow = (): void => {
+    const raising = (): void => {
       const r = slowly(c, operands, slowFused(form, width, order, count * c.lanes));
       writeLanes(c, 0, r.slice(0, c.lanes));
     };
+    const slow = (): void =>
+      softly(
+        c,
+        width,
+        count * c.lanes,
+        (i, mxcsr) => exactly(c, form, width, order, operands, i, mxcsr),
+        (lanes) => writeLanes(c, 0, lanes),
+        raising,
+      );
     const fast = (): void => {
       const good = c.variable(i32.const(1));
       const r = operands[0]!.map((first, lane) => {
@@ -168,14 +198,20 @@ const scalar =
   (c) => {
     const x = [c.readVector(0), c.readVector(1), c.readVector(2)];
     const base = x[0]!;
-    const slow = (): void => {
-      const r = slowly(
-        c,
-        x.map((v) => [v]),
-        slowFused(form, width, order, 1),
-      );
+    const single = x.map((v) => [v]);
+    const raising = (): void => {
+      const r = slowly(c, single, slowFused(form, width, order, 1));
       c.writeVector(0, mergeLow(width, base, r[0]!));
     };
+    const slow = (): void =>
+      softly(
+        c,
+        width,
+        1,
+        (i, mxcsr) => exactly(c, form, width, order, single, i, mxcsr),
+        ([r]) => c.writeVector(0, mergeLow(width, base, r!)),
+        raising,
+      );
     const fast = (): void => {
       const { lane, good } = fuseElement(c, form, width, order, x, base, 0, 0);
       c.if(good, () => c.writeVector(0, lane), slow);

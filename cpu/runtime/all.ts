@@ -3,11 +3,17 @@ import type { AnyFunction } from '../ir/function.ts';
 import * as crypto from './crypto.ts';
 import * as sseArith from './sse-arith.ts';
 import * as sseCompare from './sse-compare.ts';
+import * as sseFma from './sse-fma.ts';
 import * as x87Arith from './x87-arith.ts';
 import * as x87Move from './x87-move.ts';
 
 const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v !== null && 'results' in v;
 
-export const runtimeFunctions: readonly AnyFunction[] = [crypto, sseArith, sseCompare, x87Arith, x87Move].flatMap(
-  (chapter) => Object.values<unknown>(chapter).filter(isFunction),
-);
+export const runtimeFunctions: readonly AnyFunction[] = [
+  crypto,
+  sseArith,
+  sseCompare,
+  sseFma,
+  x87Arith,
+  x87Move,
+].flatMap((chapter) => Object.values<unknown>(chapter).filter(isFunction));
