@@ -1,8 +1,9 @@
 /** Conversions of SSE, AVX and F16C, and rounding to integral values (Intel SDM vol. 2, CVT*, ROUND*, VCVTPH2PS). */
 import { Vector } from '../exit.ts';
-import { type F32, type F64, f32, f64, type I32, type I64, type Int, i32, i64, type V128 } from '../ir/expr.ts';
+import { type F32, type F64, f32, f64, type I32, type I64, type Int, i32, i64, select, type V128 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
-import { f32x4, f64x2, i32x4, i64x2, lowQuad, v128 } from '../ir/vector.ts';
+import { f32x4, f64x2, i16x8, i32x4, i64x2, lowQuad, v128 } from '../ir/vector.ts';
+import * as order from '../runtime/sse-compare.ts';
 import { type Lower, op, type Row, sse } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
 import { elements, mergeLow, perLane, type Width } from './sse-fp.ts';
@@ -30,6 +31,7 @@ import {
   roundTo,
 } from './sse-fp-ops.ts';
 import { type Slow, slowly } from './sse-fp-slow.ts';
+import { element, settleFlags, softly } from './sse-fp-soft.ts';
 import { SW_ES } from './x87-state.ts';
 
 const low64 = (c: Ops, v: V128): I64 => c.let(i64x2.extract(v, 0));
@@ -45,7 +47,7 @@ const fromInteger =
       c.writeVector(0, f64x2.replace(base, 0, f64.convert_i32_s(v as I32)));
       return;
     }
-    const staged = (): V128 => lowQuad(wide ? (v as I64) : i64.extend_s(v as I32));
+    const staged = (): V128 => lowQuad(signExtended(v));
     const slow: Slow = (env, s) => {
       const n = s.i64(0, 0);
       if (width === 32) {
@@ -63,9 +65,18 @@ const fromInteger =
     c.if(
       either(plainMxcsr(c), smallInteger(v, width === 64 ? 53 : 24)),
       () => c.writeVector(0, fast()),
-      () => c.writeVector(0, mergeLow(width, base, slowly(c, [[staged()]], slow)[0]!)),
+      () =>
+        softly(
+          c,
+          width,
+          1,
+          (_, mxcsr) => c.call(width === 32 ? order.fromInteger32 : order.fromInteger64, signExtended(v), mxcsr),
+          ([lane]) => c.writeVector(0, mergeLow(width, base, lane!)),
+          () => c.writeVector(0, mergeLow(width, base, slowly(c, [[staged()]], slow)[0]!)),
+        ),
     );
   };
+const signExtended = (v: Int): I64 => (v.type === 'i64' ? (v as I64) : i64.extend_s(v as I32));
 
 /** |v| below 2^bits: exact in the target format. */
 function smallInteger(v: Int, bits: number): I32 {
@@ -88,13 +99,33 @@ const toInteger =
       condition,
       () => result.set(value),
       () => {
-        const slow: Slow = (env, s) =>
-          s.set64(0, width === 32 ? f32ToInt(env, s.u32(0, 0), bits, chop) : f64ToInt(env, s.u64(0, 0), bits, chop));
-        result.set(i64x2.extract(slowly(c, [[source]], slow)[0]!, 0));
+        const mxcsr = c.get('mxcsr') as I32;
+        const [integer, flags] = integerOf(c, width, bits, chop, element(width, [source], 0), mxcsr);
+        settleFlags(
+          c,
+          mxcsr,
+          flags,
+          () => result.set(integer),
+          () => {
+            const slow: Slow = (env, s) =>
+              s.set64(
+                0,
+                width === 32 ? f32ToInt(env, s.u32(0, 0), bits, chop) : f64ToInt(env, s.u64(0, 0), bits, chop),
+              );
+            result.set(i64x2.extract(slowly(c, [[source]], slow)[0]!, 0));
+          },
+        );
       },
     );
     c.write(0, bits === 64 ? result.value : i32.wrap(result.value));
   };
+
+/** An element as an integer, by its runtime function. */
+function integerOf(c: Ops, width: Width, bits: number, chop: boolean, v: I64, mxcsr: I32): readonly [I64, I32] {
+  const least = i64.const(1n << BigInt(bits - 1));
+  const mode = chop ? i32.const(3) : i32.and(i32.shr_u(mxcsr, 13), 3);
+  return c.call(width === 32 ? order.toInteger32 : order.toInteger64, v, least, mode, mxcsr);
+}
 
 function toIntegerFast(
   c: Ops,
@@ -127,9 +158,16 @@ const singleToDouble: Lower = (c) => {
     all(scalar32.number(a), scalar32.notDenormal(a)),
     () => c.writeVector(0, f64x2.replace(base, 0, f64.promote(a))),
     () =>
-      c.writeVector(
-        0,
-        mergeLow(64, base, slowly(c, [[source]], (env, s) => s.set64(0, f32ToF64(env, s.u32(0, 0))))[0]!),
+      softly(
+        c,
+        64,
+        1,
+        (_, mxcsr) => c.call(order.widen, element(32, [source], 0), mxcsr),
+        ([lane]) => c.writeVector(0, mergeLow(64, base, lane!)),
+        () => {
+          const r = slowly(c, [[source]], (env, s) => s.set64(0, f32ToF64(env, s.u32(0, 0))));
+          c.writeVector(0, mergeLow(64, base, r[0]!));
+        },
       ),
   );
 };
@@ -143,9 +181,16 @@ const doubleToSingle: Lower = (c) => {
     all(plainMxcsr(c), scalar32.finite(r), either(scalar32.aboveTiny(r), scalar64.zero(a))),
     () => c.writeVector(0, f32x4.replace(base, 0, r)),
     () =>
-      c.writeVector(
-        0,
-        mergeLow(32, base, slowly(c, [[source]], (env, s) => s.set32(0, f64ToF32(env, s.u64(0, 0))))[0]!),
+      softly(
+        c,
+        32,
+        1,
+        (_, mxcsr) => c.call(order.narrow, element(64, [source], 0), mxcsr),
+        ([lane]) => c.writeVector(0, mergeLow(32, base, lane!)),
+        () => {
+          const slow = slowly(c, [[source]], (env, s) => s.set32(0, f64ToF32(env, s.u64(0, 0))));
+          c.writeVector(0, mergeLow(32, base, slow[0]!));
+        },
       ),
   );
 };
@@ -168,7 +213,15 @@ const singlesToDoubles: Lower = (c) => {
   c.if(
     packed32.every(both(packed32.number(used), packed32.notDenormal(used))),
     () => writeLanes(c, 0, r),
-    () => writeLanes(c, 0, slowly(c, [[source]], slow).slice(0, c.lanes)),
+    () =>
+      softly(
+        c,
+        64,
+        count,
+        (i, mxcsr) => c.call(order.widen, element(32, [source], i), mxcsr),
+        (lanes) => writeLanes(c, 0, lanes),
+        () => writeLanes(c, 0, slowly(c, [[source]], slow).slice(0, c.lanes)),
+      ),
   );
 };
 
@@ -177,6 +230,7 @@ function narrowing(
   slow: (count: number) => Slow,
   fast: (c: Ops, v: V128) => { value: V128; mask: V128 },
   mode: (c: Ops) => I32,
+  exactly: (c: Ops, v: I64, mxcsr: I32) => readonly [I64, I32],
 ): Lower {
   return (c) => {
     const source = lanesOf(c, 1);
@@ -196,10 +250,18 @@ function narrowing(
     c.if(
       all(mode(c), packed64.every(both(...parts.map((p) => p.mask)))),
       () => put(joined()),
-      () => {
-        const r = slowly(c, [source], slow(count))[0]!;
-        put(count === 4 ? r : lowQuad(i64x2.extract(r, 0)));
-      },
+      () =>
+        softly(
+          c,
+          32,
+          count,
+          (i, mxcsr) => exactly(c, element(64, source, i), mxcsr),
+          ([lane]) => put(lane!),
+          () => {
+            const r = slowly(c, [source], slow(count))[0]!;
+            put(count === 4 ? r : lowQuad(i64x2.extract(r, 0)));
+          },
+        ),
     );
   };
 }
@@ -218,6 +280,7 @@ const doublesToSingles = narrowing(
     return { value: f32x4.demote_f64x2_zero(v), mask: v128.or(normal, packed64.zero(v)) };
   },
   plainMxcsr,
+  (c, v, mxcsr) => c.call(order.narrow, v, mxcsr),
 );
 
 /** CVT(T)PD2DQ. */
@@ -235,6 +298,7 @@ const doublesToIntegers = (chop: boolean): Lower =>
       return { value: i32x4.trunc_sat_f64x2_s_zero(r), mask: v128.and(fits, exact) };
     },
     (c) => (chop ? i32.const(1) : roundsToNearest(c)),
+    (c, v, mxcsr) => integerOf(c, 64, 32, chop, v, mxcsr),
   );
 
 /** CVTDQ2PD: exact. */
@@ -264,7 +328,15 @@ const integersToSingles: Lower = (c) => {
         0,
         a.map((v) => f32x4.convert_i32x4_s(v)),
       ),
-    () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+    () =>
+      softly(
+        c,
+        32,
+        count,
+        (i, mxcsr) => c.call(order.fromInteger32, i64.extend32_s(element(32, a, i)), mxcsr),
+        (lanes) => writeLanes(c, 0, lanes),
+        () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+      ),
   );
 };
 
@@ -293,7 +365,15 @@ const singlesToIntegers =
           0,
           r.map((v) => i32x4.trunc_sat_f32x4_s(v)),
         ),
-      () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+      () =>
+        softly(
+          c,
+          32,
+          count,
+          (i, mxcsr) => integerOf(c, 32, 32, chop, element(32, a, i), mxcsr),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => writeLanes(c, 0, slowly(c, [a], slow).slice(0, a.length)),
+        ),
     );
   };
 
@@ -345,37 +425,81 @@ const roundSlow =
   (width: Width, count: number): Slow =>
   (env, s) =>
     elements(width, count, roundTo(s.u32(2, 0)))(env, s);
+const integral = (c: Ops, width: Width, v: I64, imm: I32, mxcsr: I32): readonly [I64, I32] =>
+  c.call(width === 32 ? order.integral32 : order.integral64, v, imm, mxcsr);
+/** The rounding that the immediate asks for, or MXCSR. */
+const roundingOf = (c: Ops, imm: I32): I32 =>
+  c.let(select(i32.and(i32.shr_u(c.get('mxcsr') as I32, 13), 3), i32.and(imm, 3), i32.and(imm, 4)));
+/** Inexactness does not show. */
+const silent = (c: Ops, imm: I32): I32 => either(i32.and(i32.shr_u(imm, 3), 1), precisionSticky(c));
+
 const roundPacked =
   (width: Width): Lower =>
   (c) => {
     const imm = imm8(c, 2);
     const a = lanesOf(c, 1);
-    const staged = [a, a, [i32x4.splat(imm)]];
-    writeLanes(c, 0, slowly(c, staged, roundSlow(width, perLane(width) * a.length)).slice(0, a.length));
+    const s = width === 32 ? packed32 : packed64;
+    const shape = width === 32 ? f32x4 : f64x2;
+    const count = perLane(width) * a.length;
+    const mode = roundingOf(c, imm);
+    const r = a.map((v) => c.variable(shape.trunc(v)));
+    const choices = [shape.nearest, shape.floor, shape.ceil];
+    choices.forEach((f, n) => {
+      c.if(i32.eq(mode, n), () => {
+        a.forEach((v, lane) => {
+          r[lane]!.set(f(v));
+        });
+      });
+    });
+    const masks = a.map((v) => both(s.number(v), s.notDenormal(v)));
+    c.if(
+      all(silent(c, imm), s.every(both(...masks))),
+      () =>
+        writeLanes(
+          c,
+          0,
+          r.map((v) => v.value),
+        ),
+      () =>
+        softly(
+          c,
+          width,
+          count,
+          (i, mxcsr) => integral(c, width, element(width, a, i), imm, mxcsr),
+          (lanes) => writeLanes(c, 0, lanes),
+          () => {
+            const staged = [a, a, [i32x4.splat(imm)]];
+            writeLanes(c, 0, slowly(c, staged, roundSlow(width, count)).slice(0, a.length));
+          },
+        ),
+    );
   };
 
-/** floor, ceil and trunc of numbers (imm 9, 10, 11, or 1, 2, 3 when inexactness does not show) need no soft float. */
 const roundScalar =
   (width: Width): Lower =>
   (c) => {
     const imm = imm8(c, 3);
     const base = c.readVector(1);
     const source = c.readVector(2);
+    const merged = (v: V128): void => c.writeVector(0, mergeLow(width, base, v));
     const slow = (): void =>
-      c.writeVector(
-        0,
-        mergeLow(width, base, slowly(c, [[source], [source], [i32x4.splat(imm)]], roundSlow(width, 1))[0]!),
+      softly(
+        c,
+        width,
+        1,
+        (_, mxcsr) => integral(c, width, element(width, [source], 0), imm, mxcsr),
+        ([lane]) => merged(lane!),
+        () => merged(slowly(c, [[source], [source], [i32x4.splat(imm)]], roundSlow(width, 1))[0]!),
       );
-    const quiet = either(i32.and(i32.shr_u(imm, 3), 1), precisionSticky(c));
-    const mode = i32.and(imm, 7);
+    const mode = roundingOf(c, imm);
     if (width === 32) {
       const a = c.let(f32x4.extract(source, 0));
       const r = c.variable(f32.trunc(a));
-      c.if(i32.eqz(mode), () => r.set(f32.nearest(a)));
-      c.if(i32.eq(mode, 1), () => r.set(f32.floor(a)));
-      c.if(i32.eq(mode, 2), () => r.set(f32.ceil(a)));
+      [f32.nearest, f32.floor, f32.ceil].forEach((f, n) => {
+        c.if(i32.eq(mode, n), () => r.set(f(a)));
+      });
       c.if(
-        all(quiet, i32.lt_u(mode, 4), scalar32.number(a), scalar32.notDenormal(a)),
+        all(either(silent(c, imm), f32.eq(r.value, a)), scalar32.number(a), scalar32.notDenormal(a)),
         () => c.writeVector(0, f32x4.replace(base, 0, r.value)),
         slow,
       );
@@ -383,11 +507,11 @@ const roundScalar =
     }
     const a = c.let(f64x2.extract(source, 0));
     const r = c.variable(f64.trunc(a));
-    c.if(i32.eqz(mode), () => r.set(f64.nearest(a)));
-    c.if(i32.eq(mode, 1), () => r.set(f64.floor(a)));
-    c.if(i32.eq(mode, 2), () => r.set(f64.ceil(a)));
+    [f64.nearest, f64.floor, f64.ceil].forEach((f, n) => {
+      c.if(i32.eq(mode, n), () => r.set(f(a)));
+    });
     c.if(
-      all(quiet, i32.lt_u(mode, 4), scalar64.number(a), scalar64.notDenormal(a)),
+      all(either(silent(c, imm), f64.eq(r.value, a)), scalar64.number(a), scalar64.notDenormal(a)),
       () => c.writeVector(0, f64x2.replace(base, 0, r.value)),
       slow,
     );
@@ -400,7 +524,19 @@ const fromHalf: Lower = (c) => {
       s.set32(i, f16ToF32(env, s.u16(0, i)));
     }
   };
-  writeLanes(c, 0, slowly(c, [[c.readVector(1)]], slow).slice(0, c.lanes));
+  const source = c.readVector(1);
+  softly(
+    c,
+    32,
+    4 * c.lanes,
+    (i) => {
+      // Half precision ignores DAZ and raises no DE.
+      const [v, flags] = c.call(order.fromHalf, i64.extend_u(i16x8.extract_u(source, i)), i32.const(0x1f80));
+      return [v, i32.and(flags, 1)];
+    },
+    (lanes) => writeLanes(c, 0, lanes),
+    () => writeLanes(c, 0, slowly(c, [[source]], slow).slice(0, c.lanes)),
+  );
 };
 const toHalf: Lower = (c) => {
   const imm = imm8(c, 2);
@@ -412,11 +548,32 @@ const toHalf: Lower = (c) => {
       s.set16(i, f32ToF16(env, s.u32(0, i), control));
     }
   };
-  const r = slowly(c, [a, [], [i32x4.splat(imm)]], slow)[0]!;
-  c.writeVector(0, count === 8 ? r : lowQuad(i64x2.extract(r, 0)), 0);
-  if (c.lanes === 2 && !c.isMemory(0)) {
-    c.writeVector(0, v128.zero(), 1);
+  const put = (r: V128): void => {
+    c.writeVector(0, r, 0);
+    if (c.lanes === 2 && !c.isMemory(0)) {
+      c.writeVector(0, v128.zero(), 1);
+    }
+  };
+  const mxcsr = c.get('mxcsr') as I32;
+  // Bits 2:0 choose the rounding; FTZ does not count.
+  const own = c.let(i32.or(i32.and(mxcsr, 0x1fff), i32.shl(roundingOf(c, imm), 13)));
+  const flags = c.variable(i32.const(0));
+  const r = c.variable(v128.zero());
+  for (let i = 0; i < count; i++) {
+    const [v, raised] = c.call(order.toHalf, element(32, a, i), own);
+    r.set(i16x8.replace(r.value, i, i32.wrap(v)));
+    flags.set(i32.or(flags.value, raised));
   }
+  settleFlags(
+    c,
+    mxcsr,
+    flags.value,
+    () => put(r.value),
+    () => {
+      const v = slowly(c, [a, [], [i32x4.splat(imm)]], slow)[0]!;
+      put(count === 8 ? v : lowQuad(i64x2.extract(v, 0)));
+    },
+  );
 };
 
 /** The legacy, VEX.128 and VEX.256 encodings with operands of their own. */

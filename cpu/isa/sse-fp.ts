@@ -8,7 +8,7 @@ import * as order from '../runtime/sse-compare.ts';
 import { PREDICATES } from '../softfloat/compare.ts';
 import { unpack32, unpack64 } from '../softfloat/real.ts';
 import { type Lower, type Row, sse } from './row.ts';
-import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
+import { imm8, lanesOf, shifted, writeLanes } from './simd-forms.ts';
 import {
   all,
   both,
@@ -682,7 +682,30 @@ const dotProduct =
         });
       }
     };
-    writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow, true).slice(0, a.length));
+    const raising = (): void => writeLanes(c, 0, slowly(c, [a, b, [i32x4.splat(imm)]], slow, true).slice(0, a.length));
+    const mxcsr = c.get('mxcsr') as I32;
+    const flags = c.variable(i32.const(0));
+    const [product, sum] = width === 32 ? [soft.mul32, soft.add32] : [soft.mul64, soft.add64];
+    const run = (f: soft.Operation, x: I64, y: I64, counts: I32 = i32.const(1)): I64 => {
+      const [r, raised] = c.call(f, x, y, mxcsr, i32.const(0));
+      flags.set(i32.or(flags.value, i32.and(i32.sub(0, counts), raised)));
+      return c.let(i64.and(r, i64.sub(0, i64.extend_u(counts))));
+    };
+    const bit = (n: number): I32 => c.let(i32.and(shifted(imm, n), 1));
+    const each = perLane(width);
+    const r = a.map((x, lane) => {
+      const n = Array.from({ length: each }, (_, i) => i);
+      const products = n.map((i) => run(product, element(width, [x], i), element(width, [b[lane]!], i), bit(4 + i)));
+      const pairs = n.map((i) =>
+        width === 32 ? run(sum, products[i ^ 1]!, products[i]!) : run(sum, products[i]!, products[i ^ 1]!),
+      );
+      const sums = width === 32 ? n.map((i) => run(sum, pairs[i]!, pairs[i ^ 2]!)) : pairs;
+      return sums.reduce((v, s, i) => {
+        const kept = i64.and(s, i64.sub(0, i64.extend_u(bit(i))));
+        return c.let(width === 32 ? i32x4.replace(v, i, i32.wrap(kept)) : i64x2.replace(v, i, kept));
+      }, v128.zero());
+    });
+    settleFlags(c, mxcsr, flags.value, () => writeLanes(c, 0, r), raising);
   };
 
 /** RCPPS, RSQRTPS: no flags at all. */

@@ -30,12 +30,13 @@ export const PE = 0x20;
 const UM = 0x800;
 
 export interface Format {
-  readonly width: 32 | 64;
+  readonly width: 16 | 32 | 64;
   readonly fraction: number;
   readonly bias: number;
   /** The exponent field of infinities and NaNs. */
   readonly most: number;
 }
+export const HALF: Format = { width: 16, fraction: 10, bias: 15, most: 0x1f };
 export const SINGLE: Format = { width: 32, fraction: 23, bias: 127, most: 0xff };
 export const DOUBLE: Format = { width: 64, fraction: 52, bias: 1023, most: 0x7ff };
 
@@ -130,9 +131,19 @@ const rounding = (fmt: Format) =>
       return [i64.or(d.m, top), raised];
     },
   );
+export const round16 = rounding(HALF);
 export const round32 = rounding(SINGLE);
 export const round64 = rounding(DOUBLE);
-export const roundOf = (fmt: Format): typeof round32 => (fmt.width === 32 ? round32 : round64);
+export const roundOf = (fmt: Format): typeof round32 => {
+  switch (fmt.width) {
+    case 16:
+      return round16;
+    case 32:
+      return round32;
+    default:
+      return round64;
+  }
+};
 
 const newMagnitude = (f: FunctionOps, e: I32): Magnitude => ({
   e: f.variable(e),

@@ -1,7 +1,18 @@
 /** SSE comparison, minimum, maximum and conversion under any MXCSR; conventions as in sse-arith.ts. */
 import { f64, type I32, type I64, i32, i64 } from '../ir/expr.ts';
 import { define, type FunctionOps } from '../ir/function.ts';
-import { DOUBLE, denormals, type Format, IE, leaveOnNaN, roundOf, SINGLE, type Unpacked, unpack } from './sse-arith.ts';
+import {
+  DOUBLE,
+  denormals,
+  type Format,
+  HALF,
+  IE,
+  leaveOnNaN,
+  roundOf,
+  SINGLE,
+  type Unpacked,
+  unpack,
+} from './sse-arith.ts';
 import { choose, choose32, nonzero, roundsUp, TOP } from './wide.ts';
 
 export const LESS = 1;
@@ -94,7 +105,7 @@ const fromInteger = (fmt: Format) =>
 export const fromInteger32 = fromInteger(SINGLE);
 export const fromInteger64 = fromInteger(DOUBLE);
 
-/** CVTSD2SS and CVTSS2SD: infinities and NaNs keep the upper bits of their fractions. */
+/** CVTSD2SS, CVTSS2SD and those of half precision: infinities and NaNs keep the upper bits of their fractions. */
 const conversion = (name: string, from: Format, to: Format) =>
   define(name, ['i64', 'i32'], ['i64', 'i32'], (f, x, mxcsr) => {
     const a = unpack(f, from, x, mxcsr);
@@ -111,6 +122,8 @@ const conversion = (name: string, from: Format, to: Format) =>
   });
 export const narrow = conversion('sseNarrow', DOUBLE, SINGLE);
 export const widen = conversion('sseWiden', SINGLE, DOUBLE);
+export const toHalf = conversion('sseToHalf', SINGLE, HALF);
+export const fromHalf = conversion('sseFromHalf', HALF, SINGLE);
 
 /** ROUNDSD and its kin. Parameters: operand, the immediate, MXCSR. */
 const roundIntegral = (fmt: Format) =>
