@@ -190,11 +190,18 @@ export class MemoryAccess {
     return watchpoints.watchesPage(address);
   }
 
+  /** The end of an access is looked at before any page of it: #GP comes before #PF. */
+  private checkCanonical(record: number, low: number, high: number, access: Access): void {
+    const sign = high >> 15;
+    if (sign !== 0 && sign !== -1) this.frame(record, low, high, access);
+  }
+
   private crossing(record: number, low: number, high: number, size: number, write: boolean): number {
     const first = PAGE_SIZE - (low & 0xfff);
     const access = write ? Access.Write : Access.Read;
     const nextLow = (low + first) | 0;
     const nextHigh = nextLow === 0 && this.long ? (high + 1) | 0 : high;
+    this.checkCanonical(record, nextLow, nextHigh, access);
     const frame1 = this.frame(record, low, high, access);
     const frame2 = this.frame(record, nextLow, nextHigh, access);
     this.watch(record, low, high, first, write);

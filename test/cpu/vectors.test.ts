@@ -6,15 +6,23 @@ import { buildCase } from '../difftest/generate.ts';
 import { NativeRunner } from '../difftest/native.ts';
 import { showMismatch } from '../difftest/report.ts';
 import { makeBackground } from '../difftest/state.ts';
-import { allEncodings } from '../difftest/templates.ts';
+import { allEncodings, type Encoding, wideEncodings } from '../difftest/templates.ts';
 import { unpackVectors } from '../difftest/vectors.ts';
 
 const LIVE_CASES = 20000;
+const LIVE_WIDE_CASES = 8000;
 const BATCH = 4000;
 
 describe('single instructions', () => {
-  it('do what a real CPU was recorded to do', () => {
-    const vectors = unpackVectors(readFileSync(new URL('../fixtures/vectors/instructions.gz', import.meta.url)));
+  const recordings = [
+    ['instructions', 'what a real CPU was recorded to do'],
+    ['avx512', 'the same with AVX-512'],
+  ] as const;
+  for (const [file, what] of recordings) it(`do ${what}`, () => recorded(file));
+
+  function recorded(file: string): void {
+    const vectors = unpackVectors(readFileSync(new URL(`../fixtures/vectors/${file}.gz`, import.meta.url)));
+    expect(vectors.length).to.be.greaterThan(1000);
     const emulator = new Emulator(makeBackground());
     const wrong: string[] = [];
     for (let from = 0; from < vectors.length; from += BATCH) {
@@ -36,7 +44,7 @@ describe('single instructions', () => {
       });
     }
     expect(wrong.slice(0, 5).join('\n')).to.equal('');
-  });
+  }
 
   it("do what this host's CPU does", function () {
     if (!NativeRunner.available()) {
@@ -52,9 +60,15 @@ describe('single instructions', () => {
     const runner = new NativeRunner();
     const emulator = new Emulator(background);
     const tally = newTally();
-    const encodings = allEncodings().filter(({ features }) => features.every((feature) => runner.has(feature)));
+    const wide = wideEncodings();
+    if (!runner.has('AVX512F')) {
+      process.stderr.write(`SKIPPED LOUDLY: this host has no AVX-512: ${wide.length} encodings\n`);
+      wide.length = 0;
+    }
+    const has = ({ features }: Encoding): boolean => features.every((feature) => runner.has(feature));
+    const encodings = allEncodings().filter(has);
     try {
-      const items = [...drafts(encodings, 2016, LIVE_CASES)];
+      const items = [...drafts(encodings, 2016, LIVE_CASES), ...drafts(wide.filter(has), 2017, LIVE_WIDE_CASES)];
       for (let from = 0; from < items.length; from += BATCH) {
         runBatch(runner, emulator, background, items.slice(from, from + BATCH), tally);
       }

@@ -3,34 +3,46 @@ import { fileURLToPath } from 'node:url';
 import { drafts } from './difftest.ts';
 import { buildCase } from './generate.ts';
 import { NativeRunner } from './native.ts';
+import { SLOTS } from './protocol.ts';
 import { makeBackground } from './state.ts';
-import { allEncodings, factsOf } from './templates.ts';
+import { allEncodings, type Encoding, factsOf, wideEncodings } from './templates.ts';
 import { packVectors, type Vector } from './vectors.ts';
 
-/** Records test/fixtures/vectors/instructions.gz on this host; run by hand when the generator changes. */
+const FILES: Readonly<Record<string, { readonly encodings: () => Encoding[]; readonly count: number }>> = {
+  instructions: { encodings: allEncodings, count: 12000 },
+  avx512: { encodings: wideEncodings, count: 3000 },
+};
+
+/** Records test/fixtures/vectors/NAME.gz on this host; run by hand when the generator changes. */
 function main(): void {
+  const name = process.argv[2] ?? '';
+  const file = FILES[name];
+  if (!file) throw new Error(`which of ${Object.keys(FILES).join(', ')}?`);
   const runner = new NativeRunner();
   const vectors: Vector[] = [];
   try {
-    const items = [...drafts(allEncodings(), 0x766563, 12000)];
-    const cases = items.slice(0, 8192).map(({ draft }) => buildCase(draft));
-    const rest = items.slice(8192).map(({ draft }) => buildCase(draft));
     const background = makeBackground();
-    const outcomes = [...runner.run(background, cases), ...runner.run(background, rest)];
-    outcomes.forEach((expected, i) => {
-      if (!expected) return;
-      const { encoding, draft } = items[i]!;
-      const facts = factsOf(draft.code, draft.compat, 0x10000000);
-      const { name, features } = encoding;
-      vectors.push({ name, text: facts.text, features, undefinedFlags: facts.undefinedFlags, draft, expected });
-    });
+    const items = [...drafts(file.encodings(), 0x766563, file.count)];
+    for (let from = 0; from < items.length; from += SLOTS) {
+      const part = items.slice(from, from + SLOTS);
+      const outcomes = runner.run(
+        background,
+        part.map(({ draft }) => buildCase(draft)),
+      );
+      outcomes.forEach((expected, i) => {
+        if (!expected) return;
+        const { encoding, draft } = part[i]!;
+        const { text, undefinedFlags } = factsOf(draft.code, draft.compat, 0x10000000);
+        vectors.push({ name: encoding.name, text, features: encoding.features, undefinedFlags, draft, expected });
+      });
+    }
   } finally {
     runner.close();
   }
   const directory = fileURLToPath(new URL('../fixtures/vectors/', import.meta.url));
   mkdirSync(directory, { recursive: true });
   const bytes = packVectors(vectors);
-  writeFileSync(`${directory}instructions.gz`, bytes);
+  writeFileSync(`${directory}${name}.gz`, bytes);
   process.stdout.write(`${vectors.length} vectors, ${bytes.length} bytes\n`);
 }
 
