@@ -113,6 +113,10 @@ export class LinuxTarget implements Target {
     return `${state}, ${this.codeBits(thread)}-bit code`;
   }
 
+  get avx512(): boolean {
+    return this.kernel.cpu.avx512;
+  }
+
   codeBits(thread: ThreadRef): Bits {
     return this.task(thread).regs.long ? 64 : 32;
   }

@@ -125,6 +125,8 @@ export interface Target {
 
   /** Whether CS of the thread is a 64-bit code segment. */
   codeBits(thread: ThreadRef): Bits;
+  /** The processor has AVX-512, whose registers are in the state block then. */
+  readonly avx512: boolean;
   /** The class of the program's ELF file. */
   programBits(pid: number): Bits;
 

@@ -132,11 +132,11 @@ export class BlockBuilder {
   private write(i: Instruction, at: number, offset: number): number {
     const { data } = this;
     const next = offset + i.length;
-    const { string, addressOnly, vsib } = i.row.row.options;
+    const { string, addressOnly, elementwise } = i.row.row.options;
     const accesses = i.isMemory && !addressOnly;
     const segment = i.segment < 0 ? Segment.DS : i.segment;
     // Elements that are masked off are not checked: that is done one by one where a segment has a base or a limit.
-    const eachElement = (vsib || (i.evex && i.opmask !== 0)) && segment >= Segment.FS;
+    const eachElement = (elementwise || (i.evex && i.opmask !== 0)) && segment >= Segment.FS;
     const checked =
       (accesses || string !== undefined) &&
       (eachElement || this.isChecked(segment) || (string === 'both' && this.isChecked(Segment.ES)));

@@ -302,7 +302,7 @@ function gathering(): Row[] {
     ['vpgather', '90', 'vpscatter', 'A0'],
     ['vgather', '92', 'vscatter', 'A2'],
   ];
-  const rest = { addressOnly: true, string: 'source', vsib: true } as const;
+  const rest = { addressOnly: true, string: 'source', vsib: true, elementwise: true } as const;
   return lines.flatMap(([load, loadCode, store, storeCode]) =>
     ([32, 64] as const).flatMap((indexBits, n) =>
       ([32, 64] as const).flatMap((bits): Row[] => {

@@ -54,6 +54,8 @@ export interface RowOptions {
    * `never`: MOVUPS and the like. `always`: MOVAPS, MOVNTDQ... in both encodings (32 bytes for ymm).
    */
   readonly align?: 'never' | 'always';
+  /** The row goes through the elements of its memory operand itself: those that a mask leaves out are not checked. */
+  readonly elementwise?: true;
   /** SIB.index names a vector register (VSIB). */
   readonly vsib?: true;
   readonly evex?: EvexOptions;

@@ -219,8 +219,8 @@ const maskedStore =
 
 function maskedMove(name: string, w: 'W0' | 'W1', load: number, store: number, bits: 32 | 64): Row[] {
   return [
-    ...vex(name, `66.0F38.${w} ${hex2(load)} /r`, 'Vx Hx Mx', maskedLoad(bits)),
-    ...vex(name, `66.0F38.${w} ${hex2(store)} /r`, 'Mx Hx Vx', maskedStore(bits)),
+    ...vex(name, `66.0F38.${w} ${hex2(load)} /r`, 'Vx Hx Mx', maskedLoad(bits), { elementwise: true }),
+    ...vex(name, `66.0F38.${w} ${hex2(store)} /r`, 'Mx Hx Vx', maskedStore(bits), { elementwise: true }),
   ];
 }
 

@@ -52,6 +52,7 @@ function gathers(name: string, opcode: string, lower: ReturnType<typeof gather>,
       addressOnly: true,
       string: 'source',
       vsib: true,
+      elementwise: true,
     }),
   );
 }

@@ -1,11 +1,8 @@
 /** A task's registers as the block of registers/state.ts, and back. What may be written follows arch/x86/kernel/ptrace.c. */
-import { xrstor, xsave } from '../../cpu/xsave.ts';
+import { COMPONENTS, xrstor, xsave } from '../../cpu/xsave.ts';
 import { csOf, loadDataSegment, setUserEntry, ssOf } from '../../linux/task/pt-regs.ts';
 import type { Task } from '../../linux/task/task.ts';
 import { getUserReg, STATE_SIZE, setUserReg, type UserReg, XSAVE_OFFSET, XSAVE_SIZE } from '../registers/state.ts';
-
-/** x87, SSE, AVX. */
-const XFEATURES = 7;
 
 const GENERAL = [
   'rax',
@@ -45,7 +42,7 @@ export function readTaskState(task: Task): Uint8Array {
   set('fs_base', regs.fsBase);
   set('gs_base', regs.gsBase);
   set('orig_rax', task.origAx);
-  state.set(xsave(regs, XFEATURES), XSAVE_OFFSET);
+  state.set(xsave(regs, task.kernel.cpu.xcr0), XSAVE_OFFSET);
   return state;
 }
 
@@ -106,8 +103,16 @@ function writeFpu(task: Task, area: Uint8Array): boolean {
   const image = Uint8Array.from(area);
   const view = new DataView(image.buffer);
   if ((view.getUint32(24, true) & 0xffff_0000) !== 0) return false;
-  const avx = image.subarray(576).some((byte) => byte !== 0) ? 4 : 0;
+  const { xcr0 } = task.kernel.cpu;
+  const given = COMPONENTS.filter(
+    ({ feature, offset, size }) =>
+      (xcr0 & feature) !== 0 && image.subarray(offset, offset + size).some((byte) => byte !== 0),
+  );
   image.fill(0, 512, 576);
-  view.setUint32(512, 3 | avx, true);
-  return xrstor(task.regs, image, XFEATURES);
+  view.setUint32(
+    512,
+    given.reduce((bv, { feature }) => bv | feature, 3),
+    true,
+  );
+  return xrstor(task.regs, image, xcr0);
 }

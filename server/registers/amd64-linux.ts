@@ -1,11 +1,21 @@
 /** amd64 GNU/Linux: gdb's built-in order (gdb/features/i386/64bit-*.xml name the same registers). */
-import { avxFeature, EFLAGS_TYPE, full, low, makeLayout, type RegisterLayout, sseFeature, x87Rows } from './layout.ts';
+import {
+  avx512Feature,
+  avxFeature,
+  EFLAGS_TYPE,
+  full,
+  low,
+  makeLayout,
+  type RegisterLayout,
+  sseFeature,
+  x87Rows,
+} from './layout.ts';
 
 const SEGMENTS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs'] as const;
 const GENERAL = ['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi'] as const;
 const EXTENDED = ['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const;
 
-export const AMD64_LINUX: RegisterLayout = makeLayout({
+const PARTS = {
   name: 'amd64-linux',
   bits: 64,
   architecture: 'i386:x86-64',
@@ -35,4 +45,11 @@ export const AMD64_LINUX: RegisterLayout = makeLayout({
     },
     avxFeature(16),
   ],
+} as const;
+
+export const AMD64_LINUX: RegisterLayout = makeLayout(PARTS);
+/** Of a machine with AVX-512. */
+export const AMD64_LINUX_AVX512: RegisterLayout = makeLayout({
+  ...PARTS,
+  features: [...PARTS.features, avx512Feature(16)],
 });

@@ -1,9 +1,18 @@
 /** i386 GNU/Linux: gdb's built-in order (gdb/features/i386/32bit-*.xml name the same registers). */
-import { avxFeature, EFLAGS_TYPE, low, makeLayout, type RegisterLayout, sseFeature, x87Rows } from './layout.ts';
+import {
+  avx512Feature,
+  avxFeature,
+  EFLAGS_TYPE,
+  low,
+  makeLayout,
+  type RegisterLayout,
+  sseFeature,
+  x87Rows,
+} from './layout.ts';
 
 const SEGMENTS = ['cs', 'ss', 'ds', 'es', 'fs', 'gs'] as const;
 
-export const I386_LINUX: RegisterLayout = makeLayout({
+const PARTS = {
   name: 'i386-linux',
   bits: 32,
   architecture: 'i386',
@@ -32,4 +41,11 @@ export const I386_LINUX: RegisterLayout = makeLayout({
     { name: 'org.gnu.gdb.i386.linux', types: '', rows: [low('orig_eax', 'int', 'orig_rax', 'sign')] },
     avxFeature(8),
   ],
+} as const;
+
+export const I386_LINUX: RegisterLayout = makeLayout(PARTS);
+/** Of a machine with AVX-512. */
+export const I386_LINUX_AVX512: RegisterLayout = makeLayout({
+  ...PARTS,
+  features: [...PARTS.features, avx512Feature(8)],
 });

@@ -171,20 +171,39 @@ const VEC128_FIELDS = [
   ['uint128', 'uint128'],
 ] as const;
 
+/** With the types of its members. A type is known only in the feature that declares it. */
+const VEC128_TYPE = [
+  ...VECTOR_TYPES.map(([id, type, n]) => `<vector id="${id}" type="${type}" count="${n}"/>`),
+  `<union id="vec128">${VEC128_FIELDS.map(([n, t]) => `<field name="${n}" type="${t}"/>`).join('')}</union>`,
+].join('');
+
 export function sseFeature(count: number): Feature {
-  const types = [
-    ...VECTOR_TYPES.map(([id, type, n]) => `<vector id="${id}" type="${type}" count="${n}"/>`),
-    `<union id="vec128">${VEC128_FIELDS.map(([n, t]) => `<field name="${n}" type="${t}"/>`).join('')}</union>`,
-    MXCSR_TYPE,
-  ];
   const xmm = Array.from({ length: count }, (_, i) => plain(`xmm${i}`, 128, 'vec128', FX.xmm(i)));
   const mxcsr = plain('mxcsr', 32, 'i386_mxcsr', FX.mxcsr, 'vector');
-  return { name: 'org.gnu.gdb.i386.sse', types: types.join(''), rows: [...xmm, mxcsr] };
+  return { name: 'org.gnu.gdb.i386.sse', types: VEC128_TYPE + MXCSR_TYPE, rows: [...xmm, mxcsr] };
 }
 
 export function avxFeature(count: number): Feature {
   const rows = Array.from({ length: count }, (_, i) => plain(`ymm${i}h`, 128, 'uint128', FX.ymmh(i)));
   return { name: 'org.gnu.gdb.i386.avx', types: '', rows };
+}
+
+/** @param count 8: no registers from 16 on */
+export function avx512Feature(count: 8 | 16): Feature {
+  const list = (from: number, to: number, row: (i: number) => RegisterRow): RegisterRow[] =>
+    Array.from({ length: to - from }, (_, n) => row(from + n));
+  const high = count === 16 ? 32 : 16;
+  return {
+    name: 'org.gnu.gdb.i386.avx512',
+    types: `${VEC128_TYPE}<vector id="v2ui128" type="uint128" count="2"/>`,
+    rows: [
+      ...list(16, high, (i) => plain(`xmm${i}`, 128, 'vec128', FX.hi16(i))),
+      ...list(16, high, (i) => plain(`ymm${i}h`, 128, 'uint128', FX.hi16(i) + 16)),
+      ...list(0, 8, (i) => plain(`k${i}`, 64, 'uint64', FX.k(i))),
+      ...list(0, count, (i) => plain(`zmm${i}h`, 256, 'v2ui128', FX.zmmh(i))),
+      ...list(16, high, (i) => plain(`zmm${i}h`, 256, 'v2ui128', FX.hi16(i) + 32)),
+    ],
+  };
 }
 
 /**

@@ -37,7 +37,8 @@ export type UserReg = (typeof USER_REGS)[number];
 
 export const userRegOffset = (name: UserReg): number => 8 * USER_REGS.indexOf(name);
 export const XSAVE_OFFSET = 8 * USER_REGS.length;
-export const XSAVE_SIZE = 832;
+/** Room for x87, SSE, AVX and AVX-512. */
+export const XSAVE_SIZE = 2688;
 export const STATE_SIZE = XSAVE_OFFSET + XSAVE_SIZE;
 
 /** Offsets in the FXSAVE image (Intel SDM vol. 2, FXSAVE, 64-bit form with REX.W) and behind it. */
@@ -54,6 +55,10 @@ export const FX = {
   st: (i: number): number => XSAVE_OFFSET + 32 + 16 * i,
   xmm: (i: number): number => XSAVE_OFFSET + 160 + 16 * i,
   ymmh: (i: number): number => XSAVE_OFFSET + 576 + 16 * i,
+  k: (i: number): number => XSAVE_OFFSET + 1088 + 8 * i,
+  zmmh: (i: number): number => XSAVE_OFFSET + 1152 + 32 * i,
+  /** zmm16 to zmm31, whole. */
+  hi16: (i: number): number => XSAVE_OFFSET + 1664 + 64 * (i - 16),
 } as const;
 
 export const stateView = (state: Uint8Array): DataView =>

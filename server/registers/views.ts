@@ -5,8 +5,8 @@
  * chosen by CS of the general thread when target.xml is read, and kept until it is read again, whatever CS is by then.
  */
 import type { Target, ThreadRef } from '../target.ts';
-import { AMD64_LINUX } from './amd64-linux.ts';
-import { I386_LINUX } from './i386-linux.ts';
+import { AMD64_LINUX, AMD64_LINUX_AVX512 } from './amd64-linux.ts';
+import { I386_LINUX, I386_LINUX_AVX512 } from './i386-linux.ts';
 import type { RegisterLayout } from './layout.ts';
 
 export class Views {
@@ -19,12 +19,17 @@ export class Views {
 
   /** A process whose description was never read is seen by gdb in the default layout of its program file. */
   of(pid: number): RegisterLayout {
-    return this.#read.get(pid) ?? layoutFor(this.#target.programBits(pid));
+    return this.#read.get(pid) ?? this.#layout(this.#target.programBits(pid));
+  }
+
+  #layout(bits: 32 | 64): RegisterLayout {
+    if (this.#target.avx512) return bits === 64 ? AMD64_LINUX_AVX512 : I386_LINUX_AVX512;
+    return bits === 64 ? AMD64_LINUX : I386_LINUX;
   }
 
   /** target.xml is being read from its start. */
   choose(thread: ThreadRef): RegisterLayout {
-    const layout = layoutFor(this.#target.codeBits(thread));
+    const layout = this.#layout(this.#target.codeBits(thread));
     this.#read.set(thread.pid, layout);
     return layout;
   }
@@ -50,5 +55,3 @@ export class Views {
     return this.of(pid).bits === 32 ? address & 0xffff_ffffn : address & 0xffff_ffff_ffff_ffffn;
   }
 }
-
-const layoutFor = (bits: 32 | 64): RegisterLayout => (bits === 64 ? AMD64_LINUX : I386_LINUX);

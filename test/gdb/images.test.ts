@@ -72,6 +72,30 @@ describe('gdb on other images', function () {
     expectOutput('counter64-avx2');
   });
 
+  it('a machine with AVX-512 shows its registers', async () => {
+    const text = await gdbOn(await restore('counter64-norseq'), [
+      'catch syscall write',
+      'continue',
+      'p/x $k0',
+      'p/x $zmm17.v8_int64',
+      'p $zmm3.v8_int64[7] = 77',
+      'p $zmm20.v16_int32[15] = 5',
+      'p $k5 = 99',
+      'maintenance flush register-cache',
+      'p $zmm3.v8_int64[7]',
+      'p $zmm20.v16_int32',
+      'p $k5',
+      'delete',
+      'continue',
+    ]);
+    expect(text, text).to.include('$1 = 0x220081e');
+    expect(text, text).to.include(
+      '$2 = {0x2525252525252525, 0x2525252525252525, 0x2525252525252525, 0x2525252525252525, 0x0',
+    );
+    expect(text, text).to.match(/\$6 = 77\n\$7 = \{0 <repeats 15 times>, 5\}\n\$8 = 99/);
+    expectOutput('counter64-norseq');
+  });
+
   it('a stopped task goes on by SIGCONT', async () => {
     const text = await gdbOn(await restore('stopped32'), ['continue', 'continue', 'continue', 'signal SIGCONT']);
     expect(text, text).to.match(/received signal SIGSTOP[\s\S]*received signal SIGSTOP/);

@@ -32,6 +32,7 @@ const bytes = (hex: string): Uint8Array => Buffer.from(hex.replaceAll(' ', ''), 
 export class MockTarget implements Target {
   readonly memory = new Map<bigint, number>();
   readonly state = new Uint8Array(STATE_SIZE);
+  readonly avx512 = false;
   readonly points: Point[] = [];
   readonly thread: ThreadRef = { pid: 300, tid: 300 };
   plan: ResumePlan | undefined;
