@@ -2,6 +2,7 @@ import { EIO, ENOSPC } from '../abi/errno.ts';
 import { makedev, S_IFBLK, S_IFCHR } from '../abi/stat.ts';
 import type { File } from './file.ts';
 import { Inode } from './inode.ts';
+import { PtmxInode } from './pty.ts';
 import type { RandomPool } from './random.ts';
 import type { SuperBlock } from './super-block.ts';
 import { MemoryDirInode, SymlinkInode } from './tmpfs.ts';
@@ -65,6 +66,7 @@ export function devtmpfs(sb: SuperBlock, random: RandomPool): MemoryDirInode {
   root.add('stdout', new SymlinkInode(sb, '/proc/self/fd/1'));
   root.add('stderr', new SymlinkInode(sb, '/proc/self/fd/2'));
   root.add('shm', new MemoryDirInode(sb, 0o1777));
+  root.add('ptmx', new PtmxInode(sb));
   root.add('pts', new MemoryDirInode(sb, 0o755));
   return root;
 }

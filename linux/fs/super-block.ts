@@ -12,6 +12,8 @@ export interface FsKernel {
   /** Who maps which frame; without it nothing maps files. */
   readonly frames?: { releaseCache(frame: number): void; count(frame: number): number };
   readonly tasks: ReadonlyMap<number, Task>;
+  /** Whose call is under way. */
+  readonly current?: Task | undefined;
   /** CLOCK_REALTIME at boot, nanoseconds since the epoch. */
   readonly bootEpochNs: number | bigint;
   /** Nanoseconds since boot. */

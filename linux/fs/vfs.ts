@@ -39,12 +39,17 @@ import { type Inode, inode_permission, MAY_EXEC, MAY_READ, MAY_WRITE } from './i
 import { type Found, type LookupContext, lookupPath, type WalkOptions, walk } from './namei.ts';
 import { mountSource, OverlayDirInode } from './overlay.ts';
 import { procfs } from './proc/proc.ts';
+import { PtmxInode, ptmx_open } from './pty.ts';
 import { RandomPool } from './random.ts';
 import { RegularInode } from './regular.ts';
 import { type FsKernel, MAX_INODES, SuperBlock, unboundKernel } from './super-block.ts';
 import { MemoryDirInode, TextInode } from './tmpfs.ts';
+import { TtyInode } from './tty.ts';
 import type { UnixSocketInode } from './unix-socket.ts';
 import { flushFile, syncUpper } from './upper.ts';
+
+/** Flags of open(2) that an open file does not keep. */
+const STRIPPED = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
 
 export interface VfsOptions {
   readonly cpu: FsKernel['cpu'];
@@ -254,16 +259,18 @@ export class Vfs {
       }
     }
     if (inode.rdev === 1280n && inode.sb.fsType === 'devtmpfs' && !pathOnly) {
-      const terminal = this.terminal();
+      const terminal = this.terminal(ctx.task);
       return terminal === undefined ? -ENXIO : this.openDentry(ctx, terminal, flags);
     }
-    const file = alloc_file(dentry, flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC));
+    if (inode instanceof PtmxInode && !pathOnly) return ptmx_open(dentry, this.pts, ctx.task, flags & ~STRIPPED);
+    const file = alloc_file(dentry, flags & ~STRIPPED);
     const error = pathOnly ? 0 : inode.open(file, ctx.task);
     if (error < 0) {
       inode.opens--;
       this.openFiles--;
       return error;
     }
+    if (inode instanceof TtyInode && !pathOnly) inode.opened(ctx.task, (flags & O_NOCTTY) !== 0);
     return file;
   }
 
@@ -274,10 +281,16 @@ export class Vfs {
     return false;
   }
 
-  /** What /dev/tty is: the host's terminal, if one of the standard streams is one. */
-  private terminal(): Dentry | undefined {
+  /** What /dev/tty is: the process's controlling terminal, or the host's if one of the standard streams is one. */
+  private terminal(task?: Task): Dentry | undefined {
+    const own = task?.group.tty;
+    if (own !== undefined) {
+      const name = [...this.pts.entries].find(([, inode]) => inode === own)?.[0];
+      const found = name === undefined ? -ENXIO : lookupPath(this.rootContext(), `/dev/pts/${name}`);
+      return typeof found === 'number' ? undefined : found;
+    }
     const dentry = lookupPath(this.rootContext(), '/dev/pts/0');
-    return typeof dentry === 'number' ? undefined : dentry;
+    return typeof dentry !== 'number' && dentry.inode instanceof HostStreamInode ? dentry : undefined;
   }
 
   /**

@@ -50,6 +50,7 @@ export function finishExit(task: Task, code: number): void {
   }
   task.files.release();
   task.fs.release();
+  if (!others && group.session === group.tgid) group.tty?.disassociate(true);
   mmput(task.mm);
   group.deadTime += task.cpuTime;
   task.exitState = 'zombie';

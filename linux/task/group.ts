@@ -1,4 +1,5 @@
 /** `struct signal_struct`, include/linux/sched.h: what the threads of a process share besides memory and files. */
+import type { TtyInode } from '../fs/tty.ts';
 import type { RestorerExit } from '../signal/restorer-exit.ts';
 import { makePending, type SigPending } from '../signal/sighand.ts';
 import type { Task } from './task.ts';
@@ -59,8 +60,8 @@ export class ThreadGroup {
   groupStopCount = 0;
   pgrp: number;
   session: number;
-  /** The controlling terminal's name, if any. */
-  tty: string | undefined;
+  /** The controlling terminal, if any. */
+  tty: TtyInode | undefined;
   rlimits: Rlimit[];
   itimers: Itimer[] = [
     { expires: 0, interval: 0 },

@@ -385,4 +385,48 @@ git checkout -qb side HEAD~1 && echo g > g && git add g && git commit -qm three 
     ignoreStderr: true,
   },
   { name: 'less: as a filter', args: sh('less f | md5sum'), files: { f: LINES } },
+  {
+    name: 'python3: a shell on a pseudo terminal',
+    args: [
+      'python3',
+      '-c',
+      `
+import os, pty, select, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ["PS1"] = "$ "
+    os.execvp("bash", ["bash", "--norc", "--noprofile", "--noediting", "-i"])
+def talk(text, until):
+    os.write(fd, text)
+    data = b""
+    while until not in data:
+        if not select.select([fd], [], [], 20)[0]: break
+        try: data += os.read(fd, 1000)
+        except OSError: break
+    print(data.replace(text.strip(), b"<" + text.strip() + b">", 1))
+talk(b"", b"$ ")
+talk(b"stty -a | tr ';' '\\n' | grep -c intr; echo $((6 * 7))\n", b"\n42\r\n$ ")
+talk(b"sleep 100\n", b"\n")
+time.sleep(0.5)
+talk(b"\x1a", b"$ ")
+talk(b"jobs\n", b"sleep 100\r\n$ ")
+talk(b"bg >/dev/null; kill %1; wait %1 2>/dev/null; echo $?\n", b"143\r\n$ ")
+talk(b"cat\n", b"\n")
+time.sleep(0.5)
+talk(b"line\n", b"line\r\nline\r\n")
+talk(b"\x03", b"$ ")
+talk(b"tty | grep -c pts; exit 7\n", b"exit\r\n")
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`,
+    ],
+  },
+  {
+    name: 'script: records a terminal session',
+    args: sh("script -qec 'tty | grep -c /dev/pts; stty size; exit 3' log </dev/null; echo $?; grep -c pts log"),
+  },
+  {
+    name: 'tmux: a server, a window, what it shows',
+    args: sh(`export TMUX_TMPDIR=$PWD TERM=screen; tmux -f /dev/null new-session -d -x 60 -y 10 'printf "hello\\033[31m red\\n"; seq 3; cat'
+sleep 1; tmux send-keys typed Enter; sleep 1; tmux capture-pane -p | head -7; tmux list-windows -F '#{window_name} #{pane_width}'; tmux kill-server; echo $?`),
+  },
 ];
