@@ -1,9 +1,11 @@
 import { expect } from 'chai';
+import { cpuid } from '../../cpu/cpuid.ts';
 import { initialise, loadConstant } from '../../cpu/isa/x87-ops.ts';
 import { X87 } from '../../cpu/isa/x87-state.ts';
-import { CONTEXT_SIZE, State, vectorOffset } from '../../cpu/state.ts';
+import { CONTEXT_SIZE, opmaskOffset, State, vectorOffset } from '../../cpu/state.ts';
 import {
   abridgedTag,
+  componentsInUse,
   fldenv,
   frstor,
   fsave,
@@ -72,6 +74,68 @@ describe('FXSAVE and XSAVE images', () => {
     expect(xrstor(to, image)).to.equal(true);
     expect(content(to)).to.equal(content(filled()));
   });
+  describe('with AVX-512', () => {
+    const ALL = 0xe7;
+    function wide() {
+      const regs = filled();
+      for (let n = 0; n < 32; n++) {
+        for (let b = n < 16 ? 32 : 0; b < 64; b++) regs.view.setUint8(vectorOffset(n) + b, n * 5 + b);
+      }
+      for (let n = 0; n < 8; n++) regs.view.setBigUint64(opmaskOffset(n), BigInt(n + 1) << 40n, true);
+      return regs;
+    }
+    it('has the offsets that CPUID tells', () => {
+      const machine = { vendor: 'intel', avx512: true, xcr0: ALL } as const;
+      expect(cpuid(machine, 0xd, 0)).to.deep.equal([ALL, 2688, 2688, 0]);
+      expect([5, 6, 7].map((n) => cpuid(machine, 0xd, n).slice(0, 2))).to.deep.equal([
+        [64, 1088],
+        [512, 1152],
+        [1024, 1664],
+      ]);
+      expect(cpuid({ ...machine, avx512: false, xcr0: 7 }, 0xd, 5)).to.deep.equal([0, 0, 0, 0]);
+      const image = xsave(wide(), ALL);
+      expect(image.length).to.equal(2688);
+      expect(image[512]).to.equal(ALL);
+      expect(image[1088 + 8 * 3 + 5]).to.equal(4);
+      expect(image[1152 + 32 * 2 + 1]).to.equal(2 * 5 + 33);
+      expect(image[1664 + 64 * 3 + 7]).to.equal(19 * 5 + 7);
+    });
+    it('goes round', () => {
+      const to = blank();
+      expect(xrstor(to, xsave(wide(), ALL), ALL)).to.equal(true);
+      expect(content(to)).to.equal(content(wide()));
+      expect(xrstor(to, xsave(blank(), ALL), ALL)).to.equal(true);
+      expect(componentsInUse(to)).to.equal(0);
+    });
+    it('restores the compacted format, where components lie close together', () => {
+      const image = xsave(wide(), ALL);
+      const compact = new Uint8Array(2688);
+      compact.set(image.subarray(0, 576));
+      compact.set(image.subarray(1088, 1152), 576); // opmask, without AVX before it
+      compact.set(image.subarray(1664, 2688), 640);
+      const view = new DataView(compact.buffer);
+      view.setBigUint64(512, 0xa3n, true);
+      view.setBigUint64(520, 0xa3n | (1n << 63n), true);
+      const to = blank();
+      expect(xrstor(to, compact, ALL)).to.equal(true);
+      expect(componentsInUse(to)).to.equal(0xa3);
+      expect(xsave(to, 0x80).subarray(1664)).to.deep.equal(image.subarray(1664));
+      expect(xsave(to, 0x20).subarray(1088, 1152)).to.deep.equal(image.subarray(1088, 1152));
+    });
+    it('is refused by a machine without it', () => {
+      expect(xrstor(blank(), xsave(wide(), ALL), 7)).to.equal(false);
+      expect(xrstor(blank(), xsave(wide(), ALL), 7, true, 16, ALL), 'but not when only the mask lacks it').to.equal(
+        true,
+      );
+    });
+    it('leaves the upper registers alone outside 64-bit mode', () => {
+      const to = wide();
+      expect(xrstor(to, xsave(blank(), ALL), ALL, true, 8)).to.equal(true);
+      expect(componentsInUse(to) & 0xe0).to.equal(0xc0); // zmm8-15 and zmm16-31
+      expect(to.view.getBigUint64(opmaskOffset(3), true)).to.equal(0n);
+    });
+  });
+
   it('tells the components in use', () => {
     expect(xsave(blank())[512]).to.equal(0);
     const regs = blank();

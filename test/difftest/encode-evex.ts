@@ -78,6 +78,9 @@ export function encodeEvex(template: Template, random: Random, compat: boolean, 
   ];
   if (!strict && random.oneIn(12)) payload[random.below(3)]! ^= 1 << random.below(8);
 
+  // In compatibility mode general registers have 32 bits, whatever W says.
+  if (!strict && compat && evex.rm === 'general' && random.oneIn(4)) payload[1]! ^= 0x80;
+
   const out = new Bytes();
   if (segment) out.u8(segment);
   if (addressPrefix) out.u8(0x67);
