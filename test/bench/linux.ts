@@ -38,12 +38,12 @@ const OPERATIONS: readonly Operation[] = [
   { name: 'fork, exit, wait', what: 'forks', count: 1000 },
   { name: 'vfork, exec of a dynamic program, exit, wait', what: 'execs', count: 100 },
   { name: 'page fault, private memory', what: 'faults', count: 50_000 },
-  { name: 'mmap, one page fault, munmap', what: 'maps', count: 20_000 },
-  { name: 'kill, signal handler, sigreturn', what: 'signals', count: 20_000 },
-  { name: 'open and close', what: 'opens', count: 20_000 },
-  { name: 'stat', what: 'stats', count: 20_000 },
-  { name: 'pread of 4 KiB', what: 'reads', count: 50_000 },
-  { name: 'pwrite of 4 KiB', what: 'writes', count: 50_000 },
+  { name: 'mmap, one page fault, munmap', what: 'maps', count: 100_000 },
+  { name: 'kill, signal handler, sigreturn', what: 'signals', count: 100_000 },
+  { name: 'open and close', what: 'opens', count: 100_000 },
+  { name: 'stat', what: 'stats', count: 100_000 },
+  { name: 'pread of 4 KiB', what: 'reads', count: 200_000 },
+  { name: 'pwrite of 4 KiB', what: 'writes', count: 200_000 },
 ];
 const NATIVELY = 10;
 

@@ -95,8 +95,8 @@ export function cpuTable(results: CpuResults): string {
     ...starters.map((r) => (by[r] === undefined ? '-' : `${Math.round(by[r])}`)),
   ]);
   return [
-    table([['times native (geometric mean)', ...runners], ...rows, ...x87]),
-    table([['start to end, ms', ...starters], ...start]),
+    table([['times native, geometric mean', ...runners], ...rows, ...x87]),
+    table([['start to end, ms of all threads', ...starters], ...start]),
     place(results.host, results.rounds),
   ].join('\n\n');
 }
