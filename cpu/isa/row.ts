@@ -2,7 +2,9 @@
  * What a row of the instruction table is. A row is one encoding of the manual: its bytes, its operands, its meaning.
  * The decoder, the interpreter and the translator all come from the rows; see ../README.md for how to write one.
  */
+import { Vector } from '../exit.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
+import { type I32, i32 } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 
 /** The meaning of an instruction: builds code through `c`, once for each operand size and register or memory form. */
@@ -78,8 +80,21 @@ export interface Row {
 
 /** One row. */
 export function op(name: string, encoding: string, operands: string, lower: Lower, options: RowOptions = {}): Row {
-  return { name, encoding, operands, lower, options };
+  const places = operands.split(' ').map((operand) => operand[0]);
+  const mmx = places.some((place) => place === 'P' || place === 'Q' || place === 'N');
+  return { name, encoding, operands, lower: mmx ? afterPending(places, lower) : lower, options };
 }
+
+/** #MF of an earlier x87 instruction comes before what an instruction does with MMX registers (SDM vol. 1, 9.6.4). */
+const afterPending =
+  (places: readonly (string | undefined)[], lower: Lower): Lower =>
+  (c) => {
+    const register = places.some((p, i) => p === 'P' || p === 'N' || (p === 'Q' && !c.isMemory(i)));
+    if (register) c.if(i32.and(c.get('fsw') as I32, SUMMARY), () => c.raise(Vector.MF));
+    lower(c);
+  };
+/** ES of the x87 status word. */
+const SUMMARY = 0x80;
 
 /**
  * An SSE row and its VEX.128 and VEX.256 forms. `operands` are written in the three-operand form (`Vx Hx Wx`): in the legacy

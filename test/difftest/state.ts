@@ -252,6 +252,12 @@ export function makeState(seed: number, profile: Profile): MachineState {
       if (random.oneIn(4)) mxcsr |= random.below(64) & (mxcsr >> 7);
       view.setUint32(24, mxcsr, true);
     }
+    if (random.oneIn(20)) {
+      // An exception of the x87 unit is pending.
+      const exceptions = 1 << random.below(6);
+      view.setUint16(0, view.getUint16(0, true) & ~exceptions, true);
+      view.setUint16(2, view.getUint16(2, true) | exceptions | 0x8080, true);
+    }
   }
   return { gpr, rflags, xstate };
 }
