@@ -8,7 +8,7 @@ import { posix_timer_fired } from '../task/posix-timers.ts';
 import { csOf, setUserEntry, ssOf } from '../task/pt-regs.ts';
 import type { RunRequest, StopEvent } from '../task/run.ts';
 import type { Task } from '../task/task.ts';
-import { TS_COMPAT } from '../task/thread-info.ts';
+import { TIF_BLOCKSTEP, TS_COMPAT } from '../task/thread-info.ts';
 import type { TimerEvent } from '../task/timers.ts';
 import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
 import { finishTrap } from './trap.ts';
@@ -135,6 +135,7 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
       if (task.reportedBreakpoint === task.regs.rip) cpu.resumeOverBreakpoint = true;
       task.reportedBreakpoint = undefined;
     }
+    if ((task.threadInfo.flags & TIF_BLOCKSTEP) !== 0) task.blockStepFrom = task.regs.rip;
     const before = cpu.icount;
     let exit: Exit;
     if (stepping) {

@@ -5,6 +5,7 @@ import { do_trap } from '../signal/fault.ts';
 import { X86_EFLAGS_RF } from '../task/pt-regs.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_BLOCKSTEP } from '../task/thread-info.ts';
+import { wasBranch } from './block-step.ts';
 
 const DR_STEP = 0x4000,
   DR_TRAP_BITS = 0xf;
@@ -17,6 +18,7 @@ function get_si_code(dr6: number): number {
 
 /** @param dr6 BS and B0 to B3; 0 for icebp */
 export function do_debug(task: Task, dr6: number): void {
+  if (dr6 === DR_STEP && (task.threadInfo.flags & TIF_BLOCKSTEP) !== 0 && !wasBranch(task, task.blockStepFrom)) return;
   task.threadInfo.flags &= ~TIF_BLOCKSTEP;
   task.debugreg6 = BigInt(dr6);
   // hw_breakpoint_handler(): the instruction under an execution breakpoint is not to hit it again.

@@ -6,8 +6,10 @@ import { TIF_BLOCKSTEP, TIF_FORCED_TF, TIF_SINGLESTEP } from '../task/thread-inf
 
 const TF = BigInt(X86_EFLAGS_TF);
 const LONGEST_INSTRUCTION = 15;
-/** Operand and address size, segments, LOCK, REP. */
-const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
+/** Prefixes but REX: operand and address size, segments, LOCK, REP. */
+export const PREFIXES: ReadonlySet<number> = new Set([
+  0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
+]);
 const POPF = 0x9d,
   IRET = 0xcf;
 

@@ -97,6 +97,8 @@ export class Task {
   ptraceBps: (HwBreakpoint | undefined)[] = [undefined, undefined, undefined, undefined];
   /** thread.debugreg6: why the last debug exception came. thread.ptrace_dr7: DR7 as the tracer wrote it. */
   debugreg6 = 0n;
+  /** The instruction that runs, while a tracer wants stops at branches only. */
+  blockStepFrom = 0n;
   ptraceDr7 = 0n;
 
   mm: Mm;
