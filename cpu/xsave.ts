@@ -190,6 +190,17 @@ function saveX87(view: DataView, out: DataView, wide: boolean): void {
   }
 }
 
+function saveMxcsr(view: DataView, out: DataView): void {
+  out.setUint32(24, view.getUint32(State.mxcsr, true), true);
+  out.setUint32(28, MXCSR_MASK, true);
+}
+
+function saveSse(view: DataView, out: DataView, registers: number): void {
+  for (let i = 0; i < registers; i++) {
+    copyWords(out, 160 + 16 * i, view, vectorOffset(i), 16);
+  }
+}
+
 function loadX87(view: DataView, from: DataView, wide: boolean): void {
   const fpu = new X87(view);
   fpu.cw = (from.getUint16(0, true) & 0x1f3f) | 0x40;
@@ -217,11 +228,8 @@ export function fxsave(regs: FpuHolder, wide = true, registers = 16): Uint8Array
   const image = new Uint8Array(FXSAVE_SIZE);
   const out = viewOf(image);
   saveX87(regs.view, out, wide);
-  out.setUint32(24, regs.view.getUint32(State.mxcsr, true), true);
-  out.setUint32(28, MXCSR_MASK, true);
-  for (let i = 0; i < registers; i++) {
-    copyWords(out, 160 + 16 * i, regs.view, vectorOffset(i), 16);
-  }
+  saveMxcsr(regs.view, out);
+  saveSse(regs.view, out, registers);
   return image;
 }
 
@@ -281,20 +289,19 @@ export function componentsInUse(regs: FpuHolder): number {
 /**
  * XSAVE in the standard format, of a size that has room for x87, SSE, AVX and `mask`; components outside `mask` are left
  * zero. XSTATE_BV tells the components in use.
+ * @param room bytes to have behind it
  */
-export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registers = 16): Uint8Array {
-  const image = new Uint8Array(xstateSize(mask | XCR0));
+export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registers = 16, room = 0): Uint8Array {
+  const image = new Uint8Array(xstateSize(mask | XCR0) + room);
   const out = viewOf(image);
-  const legacy = fxsave(regs, wide, registers);
   if (mask & XFEATURE_X87) {
-    image.set(legacy.subarray(0, 24));
-    image.set(legacy.subarray(32, 160), 32);
+    saveX87(regs.view, out, wide);
   }
   if (mask & (XFEATURE_SSE | XFEATURE_AVX)) {
-    image.set(legacy.subarray(24, 32), 24);
+    saveMxcsr(regs.view, out);
   }
   if (mask & XFEATURE_SSE) {
-    image.set(legacy.subarray(160, 416), 160);
+    saveSse(regs.view, out, registers);
   }
   for (const c of COMPONENTS) {
     if (mask & c.feature) {

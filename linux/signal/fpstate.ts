@@ -8,7 +8,7 @@ import {
   FSAVE_HEADER_SIZE,
   fpx_sw_bytes,
 } from '../abi/sigcontext.ts';
-import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
+import { access_ok, copy_from_user, copy_from_user_partial, copy_to_user, get_user_u32 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 
 /** `xfeatures_mask`: XCR0 of the machine. */
@@ -37,8 +37,7 @@ export function copy_fpstate_to_sigframe(task: Task, frame: MathFrame, ia32: boo
   const { regs } = task;
   const features = xfeatures(task);
   const size = xstateSize(features);
-  const image = new Uint8Array(size + 4);
-  image.set(xsave(regs, features));
+  const image = xsave(regs, features, true, 16, 4);
   const view = new DataView(image.buffer);
   fpx_sw_bytes.writeTo(
     image,
@@ -73,15 +72,11 @@ export function fpu__restore_sig(task: Task, at: number, ia32: boolean): number 
     return 0;
   }
   const fx = ia32 ? at + FSAVE_HEADER_SIZE : at;
-  const legacy = copy_from_user(mm, fx, FXSAVE_SIZE);
-  if (typeof legacy === 'number') return failed(task);
-  const extended = check_for_xstate(task, fx, legacy);
-  const image = new Uint8Array(xstateSize(xfeatures(task)));
-  let mask = 3;
-  if (extended) {
-    image.set(extended.image);
-    mask = extended.mask;
-  } else {
+  const extended = check_for_xstate(task, fx);
+  const { image, mask } = extended ?? { image: new Uint8Array(xstateSize(xfeatures(task))), mask: 3 };
+  if (!extended) {
+    const legacy = copy_from_user(mm, fx, FXSAVE_SIZE);
+    if (typeof legacy === 'number') return failed(task);
     image.set(legacy);
     new DataView(image.buffer).setBigUint64(FXSAVE_SIZE, 3n, true);
   }
@@ -107,16 +102,18 @@ function failed(task: Task): number {
 }
 
 /** check_for_xstate(): the software bytes and the second magic, or only the legacy area counts. */
-function check_for_xstate(task: Task, fx: number, legacy: Uint8Array): { image: Uint8Array; mask: number } | undefined {
-  const sw = fpx_sw_bytes.read(legacy, FPX_SW_OFFSET);
+function check_for_xstate(task: Task, fx: number): { image: Uint8Array; mask: number } | undefined {
+  const software = copy_from_user(task.mm, fx + FPX_SW_OFFSET, fpx_sw_bytes.size);
+  if (typeof software === 'number') return undefined;
+  const sw = fpx_sw_bytes.read(software);
   if (sw.magic1 !== FP_XSTATE_MAGIC1) return undefined;
   if (sw.xstate_size < FXSAVE_SIZE + XSAVE_HEADER_SIZE || sw.xstate_size > xstateSize(xfeatures(task)))
     return undefined;
   if (sw.xstate_size > sw.extended_size) return undefined;
-  const image = copy_from_user(task.mm, fx, sw.xstate_size);
-  const magic2 = copy_from_user(task.mm, fx + sw.xstate_size, 4);
-  if (typeof image === 'number' || typeof magic2 === 'number') return undefined;
-  if (new DataView(magic2.buffer, magic2.byteOffset).getUint32(0, true) !== FP_XSTATE_MAGIC2) return undefined;
+  if (!access_ok(fx, sw.xstate_size)) return undefined;
+  const image = new Uint8Array(xstateSize(xfeatures(task)));
+  if (copy_from_user_partial(task.mm, fx, image.subarray(0, sw.xstate_size)) < sw.xstate_size) return undefined;
+  if (get_user_u32(task.mm, fx + sw.xstate_size) !== FP_XSTATE_MAGIC2) return undefined;
   return { image, mask: Number(sw.xfeatures & BigInt(xfeatures(task))) };
 }
 
