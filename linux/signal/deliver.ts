@@ -33,6 +33,7 @@ import {
   SIGNAL_STOP_STOPPED,
 } from '../task/group.ts';
 import { JOBCTL_STOP_DEQUEUED, JOBCTL_STOP_PENDING, JOBCTL_TRAP_MASK } from '../task/jobctl.ts';
+import { is_current_pgrp_orphaned } from '../task/pgrp.ts';
 import { X86_EFLAGS_DF, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../task/pt-regs.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TS_COMPAT } from '../task/thread-info.ts';
@@ -147,7 +148,7 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
     if ((sigmask(sig) & SIG_KERNEL_IGNORE) !== 0n) continue;
     if ((sigmask(sig) & SIG_KERNEL_STOP) !== 0n) {
       // Not modelled: orphaned process groups ignore SIGTSTP, SIGTTIN and SIGTTOU only when the group has no parent here.
-      if (sig !== SIGSTOP && isOrphanedPgrp(task)) continue;
+      if (sig !== SIGSTOP && is_current_pgrp_orphaned(task)) continue;
       if (do_signal_stop(task, sig)) return PAUSE;
       continue;
     }
@@ -199,16 +200,6 @@ function reportCld(task: Task): void {
   group.flags &= ~(SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED);
   do_notify_parent_cldstop(task, false, why);
   if (ptrace_reparented(group.leader)) do_notify_parent_cldstop(group.leader, true, why);
-}
-
-/** is_current_pgrp_orphaned(): no member has a parent in another group of the same session. */
-function isOrphanedPgrp(task: Task): boolean {
-  for (const t of task.kernel.tasks.values()) {
-    if (!t.isLeader || t.exitState !== undefined || t.group.pgrp !== task.group.pgrp) continue;
-    const parent = t.realParent;
-    if (!parent || (parent.group.pgrp !== t.group.pgrp && parent.group.session === t.group.session)) return false;
-  }
-  return true;
 }
 
 /** handle_signal(). */

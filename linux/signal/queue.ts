@@ -42,8 +42,8 @@ import {
 import type { Task } from '../task/task.ts';
 import type { SigPending } from './sighand.ts';
 
-/** RLIMIT_SIGPENDING's default. */
-const QUEUE_LIMIT = 31_000;
+/** include/uapi/asm-generic/resource.h */
+const RLIMIT_SIGPENDING = 11;
 
 /** sig_handler_ignored(). */
 function sig_handler_ignored(handler: bigint, sig: number): boolean {
@@ -185,6 +185,22 @@ export function kill_thread(t: Task): void {
   signal_wake_up(t, true);
 }
 
+/**
+ * __sigqueue_alloc(): RLIMIT_SIGPENDING holds for all signals queued to the processes of a user. Legacy signals that no program
+ * made up are let through.
+ */
+function mayQueue(task: Task, info: SigInfo): boolean {
+  if (info.code === SI_TIMER || (info.signo < SIGRTMIN && info.code >= 0)) return true;
+  const limit = task.group.rlimits[RLIMIT_SIGPENDING]?.cur ?? 0n;
+  let queued = 1;
+  for (const other of task.kernel.tasks.values()) {
+    if (other.cred.uid !== task.cred.uid) continue;
+    queued += other.pending.list.length;
+    if (other.isLeader) queued += other.group.sharedPending.list.length;
+  }
+  return BigInt(queued) <= limit;
+}
+
 /** __send_signal(): queues; a legacy signal only once. @returns 0 or -EAGAIN */
 export function send_signal(task: Task, info: SigInfo, shared: boolean): number {
   const sig = info.signo;
@@ -192,8 +208,10 @@ export function send_signal(task: Task, info: SigInfo, shared: boolean): number 
   if (!prepare_signal(task, sig)) return 0;
   const pending = shared ? task.group.sharedPending : task.pending;
   if (sig < SIGRTMIN && (pending.set & sigmask(sig)) !== 0n) return 0;
-  if (pending.list.length >= QUEUE_LIMIT && sig >= SIGRTMIN && info.code !== SI_USER) return -EAGAIN;
-  if (sig !== SIGKILL || task.kernel.debug.attached(task.tgid)) pending.list.push(info);
+  if (!mayQueue(task, info)) {
+    if (sig >= SIGRTMIN && info.code !== SI_USER) return -EAGAIN;
+    // The signal comes without its siginfo.
+  } else if (sig !== SIGKILL || task.kernel.debug.attached(task.tgid)) pending.list.push(info);
   pending.set |= sigmask(sig);
   task.kernel.wake(`signalfd:${task.tgid}`);
   complete_signal(task, sig, shared);

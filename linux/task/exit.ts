@@ -13,6 +13,7 @@ import { kernelInfo, kill_thread, send_signal } from '../signal/queue.ts';
 import { exit_robust_list, futex_wake } from './futex.ts';
 import { execChannel, SIGNAL_GROUP_EXIT } from './group.ts';
 import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
+import { has_stopped_jobs, processesOf, will_become_orphaned_pgrp } from './pgrp.ts';
 import { release_task } from './release.ts';
 import type { Task } from './task.ts';
 
@@ -108,12 +109,18 @@ function exit_notify(task: Task, others: boolean): void {
   else if (group.execTask) task.kernel.wake(execChannel(group));
 }
 
-/** kill_orphaned_pgrp(): a stopped process group that lost its last outside parent gets SIGHUP and SIGCONT. */
-function kill_orphaned_pgrp(leader: Task): void {
-  for (const child of leader.children) {
-    if (child.group.pgrp === leader.group.pgrp || child.state !== 'stopped') continue;
-    send_signal(child, kernelInfo(SIGHUP), true);
-    send_signal(child, kernelInfo(SIGCONT), true);
+/**
+ * kill_orphaned_pgrp(): a process group with a stopped member that loses its last parent outside gets SIGHUP and SIGCONT.
+ * Without `parent` the task ends; else its `parent` did.
+ */
+function kill_orphaned_pgrp(task: Task, parent?: Task): void {
+  const { kernel, group } = task;
+  const outside = (parent ?? task.realParent)?.group;
+  if (!outside || outside.pgrp === group.pgrp || outside.session !== group.session) return;
+  if (!will_become_orphaned_pgrp(kernel, group.pgrp, parent === undefined ? task : undefined)) return;
+  if (!has_stopped_jobs(kernel, group.pgrp)) return;
+  for (const sig of [SIGHUP, SIGCONT]) {
+    for (const member of processesOf(kernel, group.pgrp)) send_signal(member.leader, kernelInfo(sig), true);
   }
 }
 
@@ -133,8 +140,9 @@ function forget_original_parent(task: Task): void {
     const sameProcess = reaper?.group === task.group;
     if (sameProcess) continue;
     child.exitSignal = SIGCHLD;
-    if (child.ptrace !== 0 || child.exitState !== 'zombie' || !thread_group_empty(child)) continue;
-    if (do_notify_parent(child, SIGCHLD)) release_task(child);
+    const gone = child.ptrace === 0 && child.exitState === 'zombie' && thread_group_empty(child);
+    if (gone && do_notify_parent(child, SIGCHLD)) release_task(child);
+    kill_orphaned_pgrp(child, task);
   }
 }
 

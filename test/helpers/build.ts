@@ -20,11 +20,18 @@ export function haveGcc(): boolean {
 }
 
 /** Compiles one C file. @returns the path of the program in a fresh temporary folder */
-export function buildC(name: string, source: string, flags: readonly string[]): string {
+export function buildC(
+  name: string,
+  source: string,
+  flags: readonly string[],
+  libraries: readonly string[] = [],
+): string {
   const dir = mkdtempSync(join(tmpdir(), 'compat-guest-'));
   const src = join(dir, `${name}.c`);
   const out = join(dir, name);
   writeFileSync(src, source);
-  execFileSync('gcc', ['-O1', '-g', ...flags, '-o', out, src], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync('gcc', ['-O1', '-g', ...flags, '-o', out, src, ...libraries], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   return out;
 }
