@@ -28,6 +28,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../abi/mman.ts';
+import { decodeName } from '../abi/names.ts';
 import { PAGE_SIZE, pageAlign, pageOf } from '../addr.ts';
 import { type File, fput, get_file } from '../fs/file.ts';
 import { inode_permission, MAY_READ } from '../fs/inode.ts';
@@ -83,7 +84,7 @@ function openInterpreter(task: Task, elf: ElfFile, abi: Abi): ElfFile | undefine
   const bytes = kernel_read(elf.file, phdr.offset, phdr.filesz);
   if (bytes.length < phdr.filesz) return -EIO;
   if (bytes[bytes.length - 1] !== 0) return -ENOEXEC;
-  const file = do_open_execat(task, Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString('utf8'));
+  const file = do_open_execat(task, decodeName(bytes.subarray(0, bytes.indexOf(0))));
   if (typeof file === 'number') return file;
   const interpreter = readElf(file, kernel_read(file, 0, 64));
   if (interpreter === undefined || abiOf(task, interpreter.header) !== abi) {

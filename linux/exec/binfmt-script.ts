@@ -1,8 +1,9 @@
 import { ENOEXEC } from '../abi/errno.ts';
+import { decodeName } from '../abi/names.ts';
 import { fput } from '../fs/file.ts';
 import { type BinPrm, do_open_execat, prepare_binprm } from './binprm.ts';
 
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+const text = (bytes: Uint8Array): string => decodeName(bytes);
 
 /**
  * load_script(), fs/binfmt_script.c: `#! interpreter [one argument]`. Rewrites the arguments and puts the interpreter in

@@ -1,5 +1,6 @@
 import { E2BIG, EFAULT, ENOMEM } from '../abi/errno.ts';
 import { RLIMIT_STACK } from '../abi/mman.ts';
+import { encodeName } from '../abi/names.ts';
 import { asAddr, PAGE_SIZE, pageOf } from '../addr.ts';
 import { expand_downwards } from '../mm/fault.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -37,7 +38,7 @@ export interface ArgPages {
 /** setup_arg_pages(), fs/exec.c: the stack at the top of the address space, with the strings of the program in it. */
 export function setup_arg_pages(bprm: BinPrm, mm: Mm, stack: ExecStack): ArgPages | number {
   const top = mm.taskSize;
-  const name = Buffer.from(`${bprm.filename}\0`);
+  const name = Buffer.from(encodeName(`${bprm.filename}\0`));
   const strings = (list: readonly Uint8Array[]): Buffer =>
     Buffer.concat(list.map((s) => Buffer.concat([s, Buffer.of(0)])));
   const env = strings(bprm.envp);

@@ -1,6 +1,7 @@
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
 import { type Dentry, d_path } from './dentry.ts';
 import type { Inode } from './inode.ts';
+import { removeLocks } from './locks.ts';
 
 /** `struct file`: an open file description, shared by duplicated and inherited descriptors. */
 export class File {
@@ -48,6 +49,7 @@ export function fput(file: File): void {
   if (--file.count > 0) return;
   const { inode } = file;
   inode.sb.owner.openFiles--;
+  removeLocks(inode, file);
   inode.release(file);
   if (--inode.opens === 0 && inode.nlink === 0) inode.evict();
 }

@@ -1,5 +1,6 @@
 import { EBADF, EMFILE } from '../abi/errno.ts';
 import { type File, fput, get_file } from './file.ts';
+import { removeLocks } from './locks.ts';
 
 interface Descriptor {
   readonly file: File;
@@ -38,7 +39,7 @@ export class FilesStruct {
   installAt(fd: number, file: File, cloexec = false): void {
     const old = this.fds[fd]?.file;
     this.put(fd, file, cloexec);
-    if (old !== undefined) closeFile(old);
+    if (old !== undefined) this.drop(old);
   }
 
   private put(fd: number, file: File, cloexec: boolean): void {
@@ -51,6 +52,12 @@ export class FilesStruct {
     const file = this.fds[fd]?.file;
     if (file === undefined) return -EBADF;
     this.fds[fd] = undefined;
+    return this.drop(file);
+  }
+
+  /** filp_close(): the process's record locks on the file go with any of its descriptors. */
+  private drop(file: File): number {
+    removeLocks(file.inode, this);
     return closeFile(file);
   }
 

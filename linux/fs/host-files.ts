@@ -3,7 +3,9 @@
  * it is given names that our own walk made out of real directory entries, and opens with O_NOFOLLOW, so the host's
  * symbolic links lead nowhere. Its descriptors are a cache beside the machine's state.
  */
+
 import fs from 'node:fs';
+import { decodeName, hostPath } from '../abi/names.ts';
 import type { Kstat } from '../abi/stat.ts';
 
 /** A regular file of the host, and which one it was when it was looked up. */
@@ -23,7 +25,7 @@ export class HostFiles {
   lstat(path: string): Kstat | undefined {
     let st: fs.BigIntStats | undefined;
     try {
-      st = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      st = fs.lstatSync(hostPath(path), { bigint: true, throwIfNoEntry: false });
     } catch {
       return undefined;
     }
@@ -48,7 +50,7 @@ export class HostFiles {
 
   readlink(path: string): string | undefined {
     try {
-      return fs.readlinkSync(path);
+      return decodeName(fs.readlinkSync(hostPath(path), 'buffer'));
     } catch {
       return undefined;
     }
@@ -57,7 +59,7 @@ export class HostFiles {
   /** The names in a directory, sorted; undefined when it cannot be read. */
   readdir(path: string): string[] | undefined {
     try {
-      return fs.readdirSync(path).sort(compareNames);
+      return fs.readdirSync(hostPath(path), 'buffer').map(decodeName).sort(compareNames);
     } catch {
       return undefined;
     }
@@ -84,7 +86,7 @@ export class HostFiles {
     if (known !== undefined) return known;
     let fd: number;
     try {
-      fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+      fd = fs.openSync(hostPath(path), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
     } catch {
       return undefined;
     }

@@ -4,6 +4,7 @@ import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../abi/s
 import type { Task } from '../task/task.ts';
 import type { Dentry } from './dentry.ts';
 import type { File } from './file.ts';
+import type { FileLock } from './locks.ts';
 import type { SuperBlock } from './super-block.ts';
 
 /** A name in a directory as readdir gives it. */
@@ -52,6 +53,8 @@ export abstract class Inode {
   opens = 0;
   /** A guest made it: it counts. */
   made = false;
+  /** i_flctx: record locks and flock(2). */
+  locks: FileLock[] = [];
   /** Counts what pollers may want to see: edge-triggered epoll looks whether it grew. */
   activity = 0;
 

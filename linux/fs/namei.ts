@@ -1,5 +1,6 @@
 import { ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { NAME_MAX, PATH_MAX } from '../abi/fcntl.ts';
+import { encodeName } from '../abi/names.ts';
 import type { Task } from '../task/task.ts';
 import { Dentry } from './dentry.ts';
 import { type FsCred, inode_permission, MAY_EXEC } from './inode.ts';
@@ -32,8 +33,7 @@ export interface WalkOptions {
 }
 
 const MAX_LINKS = 40;
-const encoder = new TextEncoder();
-const byteLength = (name: string): number => (name.length * 3 <= NAME_MAX ? name.length : encoder.encode(name).length);
+const byteLength = (name: string): number => (name.length * 3 <= NAME_MAX ? name.length : encodeName(name).length);
 
 /** lookup_fast() and lookup_slow(): a name in a directory, mounts included. */
 export function d_lookup(parent: Dentry, name: string, task: Task | undefined): Dentry | undefined | number {
@@ -57,7 +57,7 @@ const split = (path: string): string[] => path.split('/').filter((name) => name 
  */
 export function walk(ctx: LookupContext, start: Dentry, path: string, options: WalkOptions = {}): Found | number {
   if (path === '') return -ENOENT;
-  if (encoder.encode(path).length >= PATH_MAX) return -ENAMETOOLONG;
+  if (encodeName(path).length >= PATH_MAX) return -ENAMETOOLONG;
   const follow = options.follow ?? true;
   let current = path.startsWith('/') ? ctx.root : start;
   let trailing = path.endsWith('/');

@@ -4,6 +4,8 @@ import type { Task } from '../task/task.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { File } from './file.ts';
 import type { InetSocketInode } from './inet-socket.ts';
+import type { Inode } from './inode.ts';
+import type { LockOwner } from './locks.ts';
 import type { UnixSocketInode } from './unix-socket.ts';
 
 /** What the file system needs of the kernel; `Kernel` has it all, tests give less. */
@@ -39,6 +41,10 @@ export interface SuperBlockOwner {
   readonly inetSockets: Set<InetSocketInode>;
   /** The last port that a bind without one got. */
   lastPort: number;
+  /** Inodes with locks. */
+  readonly locked: Set<Inode>;
+  /** For whom the owners of record locks wait. */
+  readonly lockWaits: Map<LockOwner, LockOwner>;
   /** Page caches with pages that could be read again. */
   readonly cached: Set<AddressSpace>;
   /** Pages of all page caches. */

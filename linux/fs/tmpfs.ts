@@ -1,4 +1,5 @@
 import { EEXIST, ELOOP, ENOSPC, ENOTEMPTY, EPERM } from '../abi/errno.ts';
+import { encodeName } from '../abi/names.ts';
 import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import { DeviceInode } from './device-node.ts';
 import type { File } from './file.ts';
@@ -19,7 +20,7 @@ export class SymlinkInode extends Inode {
     this.target = target;
   }
   override get size(): number {
-    return new TextEncoder().encode(this.target).length;
+    return encodeName(this.target).length;
   }
   override readlink(): string {
     return this.target;
@@ -38,7 +39,7 @@ export class TextInode extends Inode {
     return 4096;
   }
   override read(_file: File, pos: number, count: number): Uint8Array {
-    return new TextEncoder().encode(this.text).subarray(pos, pos + count);
+    return encodeName(this.text).subarray(pos, pos + count);
   }
 }
 

@@ -13,6 +13,7 @@ import {
   EPROTOTYPE,
   ETOOMANYREFS,
 } from '../abi/errno.ts';
+import { decodeName } from '../abi/names.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import { AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SUN_PATH_SIZE } from '../abi/socket.ts';
 import { S_IFSOCK } from '../abi/stat.ts';
@@ -39,7 +40,7 @@ import { SocketNodeInode } from './tmpfs.ts';
 
 const familyOf = (address: Uint8Array): number => address[0]! | (address[1]! << 8);
 const abstractKey = (path: Uint8Array): string => Buffer.from(path).toString('hex');
-const pathOf = (path: Uint8Array): string => Buffer.from(path).toString('utf8');
+const pathOf = (path: Uint8Array): string => decodeName(path);
 
 /** unix_mkname(): the bytes of sun_path without the NUL at the end. */
 function sunPath(address: Uint8Array): Uint8Array | number {

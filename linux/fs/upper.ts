@@ -6,6 +6,7 @@
  * Not modelled: devices, FIFOs and sockets, which stay in memory; ownership is set where the host allows.
  */
 import fs from 'node:fs';
+import { decodeName, hostPath } from '../abi/names.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import type { Dentry } from './dentry.ts';
 import type { Inode } from './inode.ts';
@@ -19,23 +20,23 @@ const { O_CREAT, O_NOFOLLOW, O_RDWR } = fs.constants;
 
 /** A host path is what we take it for: no symbolic link has been put in the way. */
 const isKind = (path: string, kind: 'isDirectory' | 'isFile'): boolean =>
-  fs.lstatSync(path, { throwIfNoEntry: false })?.[kind]() ?? false;
+  fs.lstatSync(hostPath(path), { throwIfNoEntry: false })?.[kind]() ?? false;
 
 function remove(path: string): void {
-  fs.rmSync(path, { recursive: true, force: true });
+  fs.rmSync(hostPath(path), { recursive: true, force: true });
 }
 
 function ensureDir(path: string, inode: Inode): void {
   if (isKind(path, 'isDirectory')) return;
   remove(path);
-  fs.mkdirSync(path);
+  fs.mkdirSync(hostPath(path));
   applyMode(path, inode);
 }
 
 function applyMode(path: string, inode: Inode): void {
   try {
-    fs.chmodSync(path, inode.mode & 0o7777);
-    if (process.getuid?.() === 0) fs.chownSync(path, inode.uid, inode.gid);
+    fs.chmodSync(hostPath(path), inode.mode & 0o7777);
+    if (process.getuid?.() === 0) fs.chownSync(hostPath(path), inode.uid, inode.gid);
   } catch {
     // An upper directory on a file system without modes still gets the bytes.
   }
@@ -49,7 +50,7 @@ function writeContent(path: string, inode: RegularInode): void {
   if (exists) makeWritable(path);
   else remove(path);
   const { content } = inode;
-  const fd = fs.openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  const fd = fs.openSync(hostPath(path), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   try {
     if (exists && inode.upperPath === path && inode.nlink === 1) {
       fs.ftruncateSync(fd, content.lowest);
@@ -75,9 +76,9 @@ function writeContent(path: string, inode: RegularInode): void {
 
 function makeWritable(path: string): void {
   try {
-    fs.accessSync(path, fs.constants.R_OK | fs.constants.W_OK);
+    fs.accessSync(hostPath(path), fs.constants.R_OK | fs.constants.W_OK);
   } catch {
-    fs.chmodSync(path, 0o600);
+    fs.chmodSync(hostPath(path), 0o600);
   }
 }
 
@@ -104,7 +105,7 @@ export function flushFile(vfs: Vfs, dentry: Dentry): void {
     if (d !== dentry) ensureDir(path, d.inode);
   }
   writeContent(path, inode);
-  fs.rmSync(`${path.slice(0, -dentry.name.length)}${WHITEOUT_PREFIX}${dentry.name}`, { force: true });
+  fs.rmSync(hostPath(`${path.slice(0, -dentry.name.length)}${WHITEOUT_PREFIX}${dentry.name}`), { force: true });
 }
 
 const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
@@ -143,7 +144,7 @@ function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void):
     if (inode instanceof OverlayDirInode) {
       if (!syncDir(inode, at, ensure)) continue;
       const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
-      if (replacesLower) fs.writeFileSync(`${at}/${OPAQUE_MARK}`, '', { mode: 0o600 });
+      if (replacesLower) fs.writeFileSync(hostPath(`${at}/${OPAQUE_MARK}`), '', { mode: 0o600 });
     } else if (inode instanceof RegularInode) {
       if (!inode.upper) continue;
       ensure();
@@ -152,31 +153,31 @@ function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void):
     } else if (inode instanceof SymlinkInode && inode.upper) {
       ensure();
       writeSymlink(at, inode.target);
-      fs.lutimesSync(at, seconds(inode.atime), seconds(inode.mtime));
+      fs.lutimesSync(hostPath(at), seconds(inode.atime), seconds(inode.mtime));
     }
   }
   if (present) markDeleted(dir, path);
-  if (dir.upper && !top) fs.utimesSync(path, seconds(dir.atime), seconds(dir.mtime));
+  if (dir.upper && !top) fs.utimesSync(hostPath(path), seconds(dir.atime), seconds(dir.mtime));
   return present;
 }
 
 function writeSymlink(path: string, target: string): void {
-  const old = fs.lstatSync(path, { throwIfNoEntry: false });
-  if (old?.isSymbolicLink() && fs.readlinkSync(path) === target) return;
+  const old = fs.lstatSync(hostPath(path), { throwIfNoEntry: false });
+  if (old?.isSymbolicLink() && decodeName(fs.readlinkSync(hostPath(path), 'buffer')) === target) return;
   remove(path);
-  fs.symlinkSync(target, path);
+  fs.symlinkSync(hostPath(target), hostPath(path));
 }
 
 /** Whiteouts for the lower layer's names that are gone, and no rest of what was deleted in the upper one. */
 function markDeleted(dir: OverlayDirInode, path: string): void {
   if (!dir.upper) return;
   const entries = dir.entries();
-  for (const name of fs.readdirSync(path)) {
+  for (const name of fs.readdirSync(hostPath(path), 'buffer').map(decodeName)) {
     if (name === OPAQUE_MARK) continue;
     if (name.startsWith(WHITEOUT_PREFIX)) {
       if (entries.has(name.slice(WHITEOUT_PREFIX.length))) remove(`${path}/${name}`);
     } else if (!entries.has(name)) remove(`${path}/${name}`);
   }
   for (const name of dir.lowerNames())
-    if (!entries.has(name)) fs.writeFileSync(`${path}/${WHITEOUT_PREFIX}${name}`, '', { mode: 0o600 });
+    if (!entries.has(name)) fs.writeFileSync(hostPath(`${path}/${WHITEOUT_PREFIX}${name}`), '', { mode: 0o600 });
 }

@@ -36,6 +36,7 @@ import { HostFiles } from './host-files.ts';
 import { type HostIo, HostStreamInode, noHostIo } from './host-stream.ts';
 import type { InetSocketInode } from './inet-socket.ts';
 import { type Inode, inode_permission, MAY_EXEC, MAY_READ, MAY_WRITE } from './inode.ts';
+import type { LockOwner } from './locks.ts';
 import { type Found, type LookupContext, lookupPath, type WalkOptions, walk } from './namei.ts';
 import { mountSource, OverlayDirInode } from './overlay.ts';
 import { procfs } from './proc/proc.ts';
@@ -82,6 +83,8 @@ export class Vfs {
   lastPort = 32767;
   netlinkPorts = 0;
   readonly cached = new Set<AddressSpace>();
+  readonly locked = new Set<Inode>();
+  readonly lockWaits = new Map<LockOwner, LockOwner>();
   openFiles = 0;
   filePages = 0;
   inodes = 0;

@@ -1,5 +1,6 @@
 import { Access } from '../../cpu/mmu.ts';
 import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
+import { decodeName } from '../abi/names.ts';
 import { PAGE_SIZE, TASK_SIZE_MAX } from '../addr.ts';
 import { gupAllowed, pageFor, VSYSCALL_VPN } from './fault.ts';
 import type { Mm } from './mm.ts';
@@ -131,10 +132,10 @@ export function strnbytes_from_user(mm: Mm, address: number, max: number): Uint8
   return -ENAMETOOLONG;
 }
 
-/** strncpy_from_user() as getname() uses it: bytes that are no UTF-8 come as U+FFFD. */
+/** strncpy_from_user() as getname() uses it. */
 export function strncpy_from_user(mm: Mm, address: number, max: number): string | number {
   const bytes = strnbytes_from_user(mm, address, max);
-  return typeof bytes === 'number' ? bytes : Buffer.from(bytes).toString('utf8');
+  return typeof bytes === 'number' ? bytes : decodeName(bytes);
 }
 
 /** The byte offset in the machine's memory of a byte of another task, or -1; get_user_pages() with FOLL_FORCE. */

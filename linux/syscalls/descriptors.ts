@@ -1,9 +1,22 @@
 /** dup, fcntl, flock, truncate, sync and copies inside the kernel: fs/file.c, fs/fcntl.c, fs/locks.c, fs/open.c, fs/splice.c. */
-import { EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, ENODEV, EPERM, EPIPE, ERESTARTSYS, ESPIPE } from '../abi/errno.ts';
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOVERFLOW,
+  EPERM,
+  EPIPE,
+  ERESTARTSYS,
+  ESPIPE,
+} from '../abi/errno.ts';
 import * as F from '../abi/fcntl.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { type File, get_file } from '../fs/file.ts';
 import { inode_permission, MAY_WRITE } from '../fs/inode.ts';
+import { applyLock, type FileLock, findConflict, lockChannel, tryLock } from '../fs/locks.ts';
 import { FifoInode } from '../fs/pipe.ts';
 import { RegularInode } from '../fs/regular.ts';
 import { UpperError } from '../fs/upper.ts';
@@ -43,26 +56,76 @@ const FLOCK64: FlockLayout = { size: 32, start: 8, len: 16, pid: 24, wide: true 
 const COMPAT_FLOCK: FlockLayout = { size: 16, start: 4, len: 8, pid: 12, wide: false };
 const COMPAT_FLOCK64: FlockLayout = { size: 24, start: 4, len: 12, pid: 20, wide: true };
 
-/** Not modelled: conflicts between record locks of different processes; every lock is granted. */
-function fcntl_lock(task: Task, cmd: number, arg: number, layout: FlockLayout): number {
+/** flock_to_posix_lock(): the range that a `struct flock` means, or an errno. */
+function lockRange(file: File, view: DataView, layout: FlockLayout): { start: number; end: number } | number {
+  const read = (at: number): number => (layout.wide ? Number(view.getBigInt64(at, true)) : view.getInt32(at, true));
+  const whence = view.getInt16(2, true);
+  const base =
+    whence === F.SEEK_SET ? 0 : whence === F.SEEK_CUR ? file.pos : whence === F.SEEK_END ? file.inode.size : -1;
+  if (base < 0) return -EINVAL;
+  const at = base + read(layout.start);
+  const length = read(layout.len);
+  if (at >= 2 ** 63) return -EOVERFLOW;
+  const start = length < 0 ? at + length : at;
+  if (start < 0) return -EINVAL;
+  return { start, end: length === 0 ? Number.POSITIVE_INFINITY : Math.max(start, start + Math.abs(length) - 1) };
+}
+
+/** fcntl_getlk(), fcntl_setlk(). */
+function fcntl_lock(task: Task, file: File, cmd: number, arg: number, layout: FlockLayout): SysResult {
   const bytes = copy_from_user(task.mm, arg, layout.size);
   if (typeof bytes === 'number') return bytes;
   const view = viewOf(bytes);
   const type = view.getInt16(0, true);
-  if (type < F.F_RDLCK || type > F.F_UNLCK) return -EINVAL;
-  if (view.getInt16(2, true) > F.SEEK_END) return -EINVAL;
-  if (cmd === F.F_GETLK || cmd === F.F_GETLK64 || cmd === F.F_OFD_GETLK) {
-    if (type === F.F_UNLCK) return -EINVAL;
-    view.setInt16(0, F.F_UNLCK, true);
+  const query = cmd === F.F_GETLK || cmd === F.F_OFD_GETLK;
+  if (type < F.F_RDLCK || type > F.F_UNLCK || (query && type === F.F_UNLCK)) return -EINVAL;
+  const range = lockRange(file, view, layout);
+  if (typeof range === 'number') return range;
+  const ofd = cmd >= F.F_OFD_GETLK && cmd <= F.F_OFD_SETLKW;
+  if (ofd && view.getInt32(layout.pid, true) !== 0) return -EINVAL;
+  const wanted: FileLock = {
+    kind: ofd ? 'ofd' : 'posix',
+    owner: ofd ? file : task.files,
+    pid: task.tgid,
+    type,
+    ...range,
+  };
+  if (query) {
+    const conflict = findConflict(file.inode, wanted);
+    if (conflict === undefined) view.setInt16(0, F.F_UNLCK, true);
+    else putConflict(view, layout, conflict);
     return copy_to_user(task.mm, arg, bytes);
   }
-  return 0;
+  if ((type === F.F_RDLCK && !file.readable) || (type === F.F_WRLCK && !file.writable)) return -EBADF;
+  return waitForLock(task, file, wanted, cmd === F.F_SETLKW || cmd === F.F_OFD_SETLKW);
+}
+
+function putConflict(view: DataView, layout: FlockLayout, lock: FileLock): void {
+  const length = lock.end === Number.POSITIVE_INFINITY ? 0 : lock.end - lock.start + 1;
+  view.setInt16(0, lock.type, true);
+  view.setInt16(2, F.SEEK_SET, true);
+  for (const [at, value] of [[layout.start, lock.start] as const, [layout.len, length] as const]) {
+    if (layout.wide) view.setBigInt64(at, BigInt(value), true);
+    else view.setInt32(at, value, true);
+  }
+  view.setInt32(layout.pid, lock.kind === 'ofd' ? -1 : lock.pid, true);
+}
+
+/** do_lock_file_wait() */
+function waitForLock(task: Task, file: File, wanted: FileLock, wait: boolean): SysResult {
+  const result = tryLock(file.inode, wanted, wait);
+  if (result !== -EAGAIN || !wait) return result;
+  if (task.wait?.reason === 'signal') {
+    vfsOf(task).lockWaits.delete(wanted.owner);
+    return -ERESTARTSYS;
+  }
+  return block(task, { channels: [lockChannel(file.inode)] });
 }
 
 const SETFL = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | F.O_ASYNC;
 
 /** do_fcntl(), fs/fcntl.c. */
-function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: FlockLayout): number {
+function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: FlockLayout): SysResult {
   const file = fdget(task, fd);
   if (file === undefined) return -EBADF;
   const pathOnly = (file.flags & F.O_PATH) !== 0;
@@ -88,7 +151,7 @@ function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: Flock
     case F.F_OFD_GETLK:
     case F.F_OFD_SETLK:
     case F.F_OFD_SETLKW:
-      return fcntl_lock(task, cmd, arg, flock);
+      return fcntl_lock(task, file, cmd, arg, flock);
     case F.F_GETOWN:
       return file.owner;
     case F.F_SETOWN:
@@ -124,26 +187,33 @@ function addSeals(file: File, seals: number): number {
   return 0;
 }
 
-export const sys_fcntl = (task: Task, fd: number, cmd: number, arg: number): number =>
+export const sys_fcntl = (task: Task, fd: number, cmd: number, arg: number): SysResult =>
   do_fcntl(task, fd, cmd, arg, FLOCK64);
 
 /** compat_sys_fcntl64(), fs/compat.c; compat_sys_fcntl() refuses the 64-bit locks. */
-export function compat_sys_fcntl64(task: Task, fd: number, cmd: number, arg: number): number {
+export function compat_sys_fcntl64(task: Task, fd: number, cmd: number, arg: number): SysResult {
   const wide = cmd >= F.F_GETLK64 && cmd <= F.F_SETLKW64;
   if (wide) return do_fcntl(task, fd, cmd - F.F_GETLK64 + F.F_GETLK, arg, COMPAT_FLOCK64);
   const ofd = cmd >= F.F_OFD_GETLK && cmd <= F.F_OFD_SETLKW;
   return do_fcntl(task, fd, cmd, arg, ofd ? COMPAT_FLOCK64 : COMPAT_FLOCK);
 }
-export function compat_sys_fcntl(task: Task, fd: number, cmd: number, arg: number): number {
+export function compat_sys_fcntl(task: Task, fd: number, cmd: number, arg: number): SysResult {
   const wide = (cmd >= F.F_GETLK64 && cmd <= F.F_SETLKW64) || (cmd >= F.F_OFD_GETLK && cmd <= F.F_OFD_SETLKW);
   return wide ? -EINVAL : compat_sys_fcntl64(task, fd, cmd, arg);
 }
 
-/** Not modelled: conflicts between flock(2) locks. */
-export function sys_flock(task: Task, fd: number, op: number): number {
-  if (fdget(task, fd) === undefined) return -EBADF;
+/** flock(2): a lock of the open file, on all of it; a change of kind gives the old one up first. */
+export function sys_flock(task: Task, fd: number, op: number): SysResult {
+  const file = fdget(task, fd);
+  if (file === undefined || (file.flags & F.O_PATH) !== 0) return -EBADF;
   const kind = op & ~F.LOCK_NB;
-  return kind === F.LOCK_SH || kind === F.LOCK_EX || kind === F.LOCK_UN ? 0 : -EINVAL;
+  if (kind !== F.LOCK_SH && kind !== F.LOCK_EX && kind !== F.LOCK_UN) return -EINVAL;
+  const type = kind === F.LOCK_SH ? F.F_RDLCK : kind === F.LOCK_EX ? F.F_WRLCK : F.F_UNLCK;
+  const whole = { kind: 'flock', owner: file, pid: task.tgid, start: 0, end: Number.POSITIVE_INFINITY } as const;
+  const had = file.inode.locks.find((lock) => lock.kind === 'flock' && lock.owner === file);
+  if (had?.type === type) return 0;
+  if (had !== undefined && type !== F.F_UNLCK) applyLock(file.inode, { ...whole, type: F.F_UNLCK });
+  return waitForLock(task, file, { ...whole, type }, (op & F.LOCK_NB) === 0);
 }
 
 export function sys_fsync(task: Task, fd: number): number {

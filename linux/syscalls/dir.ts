@@ -3,6 +3,7 @@
 import { type Dirent, dt, packDirent, packDirent64 } from '../abi/dirent.ts';
 import { EACCES, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.ts';
+import { encodeName } from '../abi/names.ts';
 import { S_ISGID, S_ISUID, UTIME_NOW, UTIME_OMIT } from '../abi/stat.ts';
 import { type Dentry, d_path, isBelow } from '../fs/dentry.ts';
 import {
@@ -25,7 +26,6 @@ import { contextOf, fdget, getname, startOf, user_path_at, viewOf } from './fs-a
 // ---- reading directories
 
 type Pack = (entry: Dirent, name: Uint8Array) => Uint8Array;
-const encoder = new TextEncoder();
 
 /** iterate_dir(): the entries with `.` and `..`, taken when the directory is read from its start. */
 function entriesOf(file: File): Dirent[] | number {
@@ -49,7 +49,7 @@ function getdents(task: Task, fd: number, buf: number, count: number, pack: Pack
   let done = 0;
   while (file.pos < entries.length) {
     const entry = entries[file.pos]!;
-    const record = pack(entry, encoder.encode(entry.name));
+    const record = pack(entry, encodeName(entry.name));
     if (done + record.length > count) return done > 0 ? done : -EINVAL;
     if (copy_to_user(task.mm, buf + done, record) < 0) return done > 0 ? done : -EFAULT;
     done += record.length;
@@ -71,7 +71,7 @@ export function sys_getcwd(task: Task, buf: number, size: number): number {
   const { cwd, root } = task.fs;
   if (cwd.unhashed) return -ENOENT;
   const path = isBelow(cwd, root) ? d_path(cwd, root) : `(unreachable)${d_path(cwd)}`;
-  const bytes = encoder.encode(`${path}\0`);
+  const bytes = encodeName(`${path}\0`);
   if (bytes.length > size) return -ERANGE;
   return copy_to_user(task.mm, buf, bytes) < 0 ? -EFAULT : bytes.length;
 }

@@ -1,5 +1,7 @@
 /** prctl(2): kernel/sys.c, security/commoncap.c. */
+
 import { EACCES, EBADF, EBUSY, EFAULT, EINVAL, EPERM } from '../abi/errno.ts';
+import { decodeName } from '../abi/names.ts';
 import {
   PR_CAP_AMBIENT,
   PR_CAPBSET_DROP,
@@ -152,7 +154,7 @@ function setName(task: Task, at: number): number {
   const got = typeof bytes === 'number' ? shortName(task, at) : bytes;
   if (!got) return -EFAULT;
   const end = got.indexOf(0);
-  task.comm = Buffer.from(end < 0 ? got : got.subarray(0, end)).toString('utf8');
+  task.comm = decodeName(end < 0 ? got : got.subarray(0, end));
   return 0;
 }
 

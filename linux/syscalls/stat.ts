@@ -1,6 +1,8 @@
 /** stat, statfs, access, readlink: fs/stat.c, fs/statfs.c, fs/open.c, arch/x86/ia32/sys_ia32.c. */
+
 import { EBADF, EFAULT, EINVAL, ENOSYS, EOVERFLOW } from '../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.ts';
+import { encodeName } from '../abi/names.ts';
 import { COMPAT_STAT, OLD_STAT, packStat, STAT, STAT64_IA32 } from '../abi/stat.ts';
 import { COMPAT_STATFS, COMPAT_STATFS64, type Kstatfs, packStatfs, STATFS } from '../abi/statfs.ts';
 import type { Dentry } from '../fs/dentry.ts';
@@ -127,7 +129,7 @@ export function sys_readlinkat(task: Task, dfd: number, path: number, buf: numbe
   const target = inode.readlink();
   if (typeof target === 'number') return target;
   inode.touchAtime();
-  const bytes = new TextEncoder().encode(target).subarray(0, size);
+  const bytes = encodeName(target).subarray(0, size);
   return copy_to_user(task.mm, buf, bytes) < 0 ? -EFAULT : bytes.length;
 }
 export const sys_readlink = (task: Task, path: number, buf: number, size: number): number =>

@@ -1,5 +1,6 @@
 import { EACCES, EIO } from '../../abi/errno.ts';
 import { O_ACCMODE, O_RDONLY } from '../../abi/fcntl.ts';
+import { decodeName, encodeName } from '../../abi/names.ts';
 import { S_IFREG } from '../../abi/stat.ts';
 import { ptrace_may_access } from '../../ptrace/access.ts';
 import type { Task } from '../../task/task.ts';
@@ -35,8 +36,6 @@ export function proc_access(task: Task): number {
   return ptrace_may_access(caller, task, 'fs') === 0 ? 0 : -EACCES;
 }
 
-const encoder = new TextEncoder();
-
 /** A file of procfs whose text is made when it is read from the start: fs/seq_file.c. */
 export class ProcFileInode extends Inode {
   readonly vfs: Vfs;
@@ -59,13 +58,13 @@ export class ProcFileInode extends Inode {
     if (pos === 0 || !(file.privateData instanceof Uint8Array)) {
       const shown = this.entry.show?.(this.vfs, this.task) ?? -EIO;
       if (typeof shown === 'number') return shown;
-      file.privateData = typeof shown === 'string' ? encoder.encode(shown) : shown;
+      file.privateData = typeof shown === 'string' ? encodeName(shown) : shown;
     }
     return (file.privateData as Uint8Array).slice(pos, pos + count);
   }
 
   override write(_file: File, _pos: number, bytes: Uint8Array): number {
-    const error = this.entry.store?.(this.vfs, this.task, new TextDecoder().decode(bytes)) ?? -EIO;
+    const error = this.entry.store?.(this.vfs, this.task, decodeName(bytes)) ?? -EIO;
     return error < 0 ? error : bytes.length;
   }
 

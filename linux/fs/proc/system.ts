@@ -1,5 +1,6 @@
 import { EINVAL } from '../../abi/errno.ts';
 import { RELEASE, VERSION } from '../../version.ts';
+import { locksText } from '../locks.ts';
 import type { Vfs } from '../vfs.ts';
 import { mounts } from './base.ts';
 import type { ProcEntry } from './entry.ts';
@@ -93,7 +94,7 @@ export const rootEntries: readonly ProcEntry[] = [
     show: () => ['sysfs', 'tmpfs', 'proc', 'devtmpfs', 'pipefs', 'overlay'].map((f) => `nodev\t${f}\n`).join(''),
   },
   { name: 'loadavg', mode: 0o444, show: (vfs) => `0.00 0.00 0.00 1/${vfs.kernel.tasks.size} ${lastPid(vfs)}\n` },
-  { name: 'locks', mode: 0o444, show: () => '' },
+  { name: 'locks', mode: 0o444, show: (vfs) => locksText(vfs.locked) },
   { name: 'meminfo', mode: 0o444, show: meminfo },
   { name: 'stat', mode: 0o444, show: stat },
   { name: 'swaps', mode: 0o444, show: () => 'Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n' },
