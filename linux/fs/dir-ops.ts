@@ -1,9 +1,21 @@
 /** Names that come and go: the second half of fs/namei.c. */
+
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from '../abi/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/fcntl.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX } from '../abi/stat.ts';
 import { Dentry, isBelow } from './dentry.ts';
 import { inode_permission, MAY_EXEC, MAY_WRITE, type NewInode } from './inode.ts';
+import {
+  fsnotifyInode,
+  fsnotifyName,
+  IN_ATTRIB,
+  IN_CREATE,
+  IN_DELETE,
+  IN_MOVE_SELF,
+  IN_MOVED_FROM,
+  IN_MOVED_TO,
+  inodeRemoved,
+} from './inotify.ts';
 import { type Found, type LookupContext, walk } from './namei.ts';
 
 /** filename_create(): the place for a new name. */
@@ -45,6 +57,7 @@ function create(ctx: LookupContext, found: Found, init: Pick<NewInode, 'mode' | 
   const inode = found.parent.inode.create(found.name, { ...init, ...owner });
   if (typeof inode === 'number') return inode;
   if (inode.sb.cacheable) found.parent.children.set(found.name, new Dentry(found.name, found.parent, inode));
+  fsnotifyName(found.parent.inode, found.name, inode, IN_CREATE);
   return 0;
 }
 
@@ -80,6 +93,8 @@ export function do_linkat(ctx: LookupContext, old: Dentry, start: Dentry, path: 
   const failed = found.parent.inode.link(found.name, old.inode);
   if (failed < 0) return failed;
   found.parent.children.set(found.name, new Dentry(found.name, found.parent, old.inode));
+  fsnotifyInode(old.inode, IN_ATTRIB);
+  fsnotifyName(found.parent.inode, found.name, old.inode, IN_CREATE);
   return 0;
 }
 
@@ -99,8 +114,12 @@ export function do_unlinkat(ctx: LookupContext, start: Dentry, path: string): nu
   const error = may_delete(ctx, parent, dentry, false);
   if (error < 0) return error;
   const failed = parent.inode.unlink(dentry.name, dentry.inode);
-  if (failed === 0) dropName(dentry);
-  return failed;
+  if (failed < 0) return failed;
+  dropName(dentry);
+  fsnotifyInode(dentry.inode, IN_ATTRIB);
+  fsnotifyName(parent.inode, found.name, dentry.inode, IN_DELETE);
+  inodeRemoved(dentry.inode);
+  return 0;
 }
 
 export function do_rmdir(ctx: LookupContext, start: Dentry, path: string): number {
@@ -115,8 +134,11 @@ export function do_rmdir(ctx: LookupContext, start: Dentry, path: string): numbe
   if (error < 0) return error;
   if (!dentry.inode.isEmptyDir()) return -ENOTEMPTY;
   const failed = parent.inode.unlink(dentry.name, dentry.inode);
-  if (failed === 0) dropName(dentry);
-  return failed;
+  if (failed < 0) return failed;
+  dropName(dentry);
+  inodeRemoved(dentry.inode);
+  fsnotifyName(parent.inode, found.name, dentry.inode, IN_DELETE);
+  return 0;
 }
 
 /** SYSCALL_DEFINE5(renameat2), vfs_rename(). */
@@ -160,6 +182,12 @@ export function do_renameat2(
   if (failed < 0) return failed;
   if (target !== undefined) dropName(target);
   d_move(source, to.parent, to.name);
+  const cookie = ++source.inode.sb.owner.lastCookie;
+  fsnotifyName(from.parent.inode, from.name, source.inode, IN_MOVED_FROM, cookie);
+  fsnotifyName(to.parent.inode, to.name, source.inode, IN_MOVED_TO, cookie);
+  if (target !== undefined) fsnotifyInode(target.inode, IN_ATTRIB);
+  fsnotifyInode(source.inode, IN_MOVE_SELF);
+  if (target !== undefined) inodeRemoved(target.inode);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
 import { type Dentry, d_path } from './dentry.ts';
 import type { Inode } from './inode.ts';
+import { fsnotify, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, inodeRemoved } from './inotify.ts';
 import { removeLocks } from './locks.ts';
 
 /** `struct file`: an open file description, shared by duplicated and inherited descriptors. */
@@ -48,10 +49,14 @@ export function get_file(file: File): File {
 export function fput(file: File): void {
   if (--file.count > 0) return;
   const { inode } = file;
+  if ((file.flags & O_PATH) === 0) fsnotify(file.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   inode.sb.owner.openFiles--;
   removeLocks(inode, file);
   inode.release(file);
-  if (--inode.opens === 0 && inode.nlink === 0) inode.evict();
+  if (--inode.opens === 0 && inode.nlink === 0) {
+    inodeRemoved(inode);
+    inode.evict();
+  }
 }
 
 /** An open file for an inode; counts it. */

@@ -4,6 +4,7 @@ import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../abi/s
 import type { Task } from '../task/task.ts';
 import type { Dentry } from './dentry.ts';
 import type { File } from './file.ts';
+import type { InotifyMark } from './inotify.ts';
 import type { FileLock } from './locks.ts';
 import type { SuperBlock } from './super-block.ts';
 
@@ -55,6 +56,8 @@ export abstract class Inode {
   made = false;
   /** i_flctx: record locks and flock(2). */
   locks: FileLock[] = [];
+  /** i_fsnotify_marks */
+  marks: InotifyMark[] = [];
   /** Counts what pollers may want to see: edge-triggered epoll looks whether it grew. */
   activity = 0;
 

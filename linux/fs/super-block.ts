@@ -41,6 +41,10 @@ export interface SuperBlockOwner {
   readonly inetSockets: Set<InetSocketInode>;
   /** The last port that a bind without one got. */
   lastPort: number;
+  /** inotify's watches. */
+  watches: number;
+  /** What ties the two events of a rename together. */
+  lastCookie: number;
   /** Inodes with locks. */
   readonly locked: Set<Inode>;
   /** For whom the owners of record locks wait. */

@@ -36,6 +36,7 @@ import { HostFiles } from './host-files.ts';
 import { type HostIo, HostStreamInode, noHostIo } from './host-stream.ts';
 import type { InetSocketInode } from './inet-socket.ts';
 import { type Inode, inode_permission, MAY_EXEC, MAY_READ, MAY_WRITE } from './inode.ts';
+import { fsnotify, fsnotifyName, IN_CREATE, IN_MODIFY, IN_OPEN } from './inotify.ts';
 import type { LockOwner } from './locks.ts';
 import { type Found, type LookupContext, lookupPath, type WalkOptions, walk } from './namei.ts';
 import { mountSource, OverlayDirInode } from './overlay.ts';
@@ -85,6 +86,8 @@ export class Vfs {
   readonly cached = new Set<AddressSpace>();
   readonly locked = new Set<Inode>();
   readonly lockWaits = new Map<LockOwner, LockOwner>();
+  watches = 0;
+  lastCookie = 0;
   openFiles = 0;
   filePages = 0;
   inodes = 0;
@@ -228,6 +231,7 @@ export class Vfs {
     if (typeof inode === 'number') return inode === -1 ? -EACCES : inode;
     const dentry = new Dentry(found.name, found.parent, inode);
     if (dir.sb.cacheable) found.parent.children.set(found.name, dentry);
+    fsnotifyName(dir, found.name, inode, IN_CREATE);
     return dentry;
   }
 
@@ -248,6 +252,7 @@ export class Vfs {
     const { inode } = dentry;
     const accmode = flags & O_ACCMODE;
     const pathOnly = (flags & O_PATH) !== 0;
+    let truncated = false;
     if (!pathOnly) {
       const write = accmode !== O_RDONLY || (flags & O_TRUNC) !== 0;
       if (inode.isDir() && write) return -EISDIR;
@@ -259,6 +264,7 @@ export class Vfs {
       if ((flags & O_TRUNC) !== 0 && inode.isReg() && !created) {
         const failed = inode.truncate(0);
         if (failed < 0) return failed;
+        truncated = true;
       }
     }
     if (inode.rdev === 1280n && inode.sb.fsType === 'devtmpfs' && !pathOnly) {
@@ -273,6 +279,8 @@ export class Vfs {
       this.openFiles--;
       return error;
     }
+    if (!pathOnly) fsnotify(dentry, IN_OPEN);
+    if (truncated) fsnotify(dentry, IN_MODIFY);
     if (inode instanceof TtyInode && !pathOnly) inode.opened(ctx.task, (flags & O_NOCTTY) !== 0);
     return file;
   }

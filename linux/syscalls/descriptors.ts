@@ -1,4 +1,5 @@
 /** dup, fcntl, flock, truncate, sync and copies inside the kernel: fs/file.c, fs/fcntl.c, fs/locks.c, fs/open.c, fs/splice.c. */
+
 import {
   EAGAIN,
   EBADF,
@@ -16,6 +17,7 @@ import * as F from '../abi/fcntl.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { type File, get_file } from '../fs/file.ts';
 import { inode_permission, MAY_WRITE } from '../fs/inode.ts';
+import { fsnotify, IN_ACCESS, IN_MODIFY } from '../fs/inotify.ts';
 import { applyLock, type FileLock, findConflict, lockChannel, tryLock } from '../fs/locks.ts';
 import { FifoInode } from '../fs/pipe.ts';
 import { RegularInode } from '../fs/regular.ts';
@@ -251,7 +253,9 @@ export function sys_ftruncate(task: Task, fd: number, length: number): number {
   const sealed = file.inode instanceof RegularInode ? (file.inode.seals ?? 0) : 0;
   if (length < file.inode.size && (sealed & F.F_SEAL_SHRINK) !== 0) return -EPERM;
   if (length > file.inode.size && (sealed & F.F_SEAL_GROW) !== 0) return -EPERM;
-  return file.inode.truncate(length);
+  const failed = file.inode.truncate(length);
+  if (failed === 0) fsnotify(file.dentry, IN_MODIFY);
+  return failed;
 }
 export function sys_truncate(task: Task, path: number, length: number): number {
   if (length < 0 || length >= 2 ** 63) return -EINVAL;
@@ -262,7 +266,10 @@ export function sys_truncate(task: Task, path: number, length: number): number {
   const error = inode_permission(task.cred, dentry.inode, MAY_WRITE);
   if (error < 0) return error;
   const failed = dentry.inode.truncate(length);
-  if (failed === 0) vfsOf(task).flushDentry(dentry);
+  if (failed === 0) {
+    fsnotify(dentry, IN_MODIFY);
+    vfsOf(task).flushDentry(dentry);
+  }
   return failed;
 }
 export const sys32_truncate64 = (task: Task, path: number, low: number, high: number): number =>
@@ -329,6 +336,10 @@ function copyBytes(task: Task, from: File, to: File, count: number, at: { in?: n
     if (at.out !== undefined) at.out += written;
     else if (to.inode.seekable()) to.pos = out + written;
     done += written;
+    if (written > 0) {
+      fsnotify(from.dentry, IN_ACCESS);
+      fsnotify(to.dentry, IN_MODIFY);
+    }
     if (bytes.length < want) break;
   }
   return done;

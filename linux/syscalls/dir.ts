@@ -18,6 +18,7 @@ import {
 } from '../fs/dir-ops.ts';
 import type { File } from '../fs/file.ts';
 import { inode_permission, MAY_EXEC, MAY_WRITE, type SetAttr } from '../fs/inode.ts';
+import { fsnotify, IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../fs/inotify.ts';
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import { CAP_CHOWN, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
@@ -46,6 +47,7 @@ function getdents(task: Task, fd: number, buf: number, count: number, pack: Pack
   if (file.dentry.unhashed) return -ENOENT;
   const entries = entriesOf(file);
   if (typeof entries === 'number') return entries;
+  fsnotify(file.dentry, IN_ACCESS);
   let done = 0;
   while (file.pos < entries.length) {
     const entry = entries[file.pos]!;
@@ -178,9 +180,19 @@ export const sys_rename = (task: Task, oldPath: number, newPath: number): number
 
 // ---- owners, modes, times
 
+/** notify_change() and fsnotify_change(): the two times together are an attribute, one alone is an access or a change. */
+function notify_change(dentry: Dentry, attr: SetAttr): number {
+  const failed = dentry.inode.setattr(attr);
+  if (failed < 0) return failed;
+  const onlyAtime = attr.atime !== undefined && attr.mtime === undefined;
+  const onlyMtime = attr.mtime !== undefined && attr.atime === undefined;
+  fsnotify(dentry, onlyAtime ? IN_ACCESS : onlyMtime ? IN_MODIFY : IN_ATTRIB);
+  return 0;
+}
+
 function setattr(task: Task, dentry: Dentry, attr: SetAttr): number {
   const error = ownerOrRoot(contextOf(task), dentry);
-  return error < 0 ? error : dentry.inode.setattr(attr);
+  return error < 0 ? error : notify_change(dentry, attr);
 }
 
 export function sys_fchmod(task: Task, fd: number, mode: number): number {
@@ -208,7 +220,7 @@ function chown(task: Task, dentry: Dentry, uid: number, gid: number): number {
   }
   if (!inode.isDir() && (inode.mode & (S_ISUID | S_ISGID)) !== 0)
     attr.mode = inode.mode & 0o7777 & ~(S_ISUID | S_ISGID);
-  return inode.setattr(attr);
+  return notify_change(dentry, attr);
 }
 export function sys_fchownat(task: Task, dfd: number, path: number, uid: number, gid: number, flags: number): number {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
@@ -249,7 +261,7 @@ function applyTimes(task: Task, dentry: Dentry, times: Times | undefined): numbe
   const attr: SetAttr = {};
   if (atime !== undefined) attr.atime = atime;
   if (mtime !== undefined) attr.mtime = mtime;
-  return dentry.inode.setattr(attr);
+  return notify_change(dentry, attr);
 }
 
 /** Two time values of user memory; `scale` turns the second word into nanoseconds. */

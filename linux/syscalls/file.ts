@@ -1,4 +1,5 @@
 /** read, write, open and what else works on descriptors: fs/read_write.c, fs/open.c, fs/file.c, fs/fcntl.c. */
+
 import {
   EAGAIN,
   EBADF,
@@ -33,6 +34,7 @@ import { RLIMIT_FSIZE } from '../abi/process.ts';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../abi/signal.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { type File, fput } from '../fs/file.ts';
+import { fsnotify, IN_ACCESS, IN_MODIFY } from '../fs/inotify.ts';
 import { FifoInode } from '../fs/pipe.ts';
 import { access_ok, copy_from_user_partial, copy_to_user_partial, put_user_u64 } from '../mm/uaccess.ts';
 import { send_signal } from '../signal/queue.ts';
@@ -78,6 +80,7 @@ export function do_readv(task: Task, fd: number, segments: readonly Segment[] | 
   if (at < 0) return -EINVAL;
   let done = 0;
   const finish = (): number => {
+    if (done > 0) fsnotify(file.dentry, IN_ACCESS);
     if (pos === undefined && seekable) file.pos = at;
     return done;
   };
@@ -178,6 +181,7 @@ export function do_writev(task: Task, fd: number, segments: readonly Segment[] |
     if (pos === undefined && seekable) file.pos = at;
     if (written < bytes.length && seekable) break;
   }
+  if (done > 0) fsnotify(file.dentry, IN_MODIFY);
   return done;
 }
 

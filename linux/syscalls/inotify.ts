@@ -1,48 +1,11 @@
-/**
- * inotify(7): fs/notify/inotify.
- * Not modelled: the events; watches are kept, and nothing is ever reported.
- */
-import { EAGAIN, EBADF, EINVAL, ENOTDIR } from '../abi/errno.ts';
+/** inotify(7): fs/notify/inotify/inotify_user.c. */
+import { EBADF, EINVAL, ENOSPC, ENOTDIR } from '../abi/errno.ts';
 import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK } from '../abi/fcntl.ts';
-import { Inode } from '../fs/inode.ts';
+import { inode_permission, MAY_READ } from '../fs/inode.ts';
+import { IN_ALL_EVENTS, IN_DONT_FOLLOW, IN_ONLYDIR, InotifyInode, MAX_WATCHES } from '../fs/inotify.ts';
 import type { Task } from '../task/task.ts';
 import { anonInodeFd } from './eventfd.ts';
 import { fdget, user_path_at, vfsOf } from './fs-args.ts';
-
-const IN_ALL_EVENTS = 0xfff;
-const IN_ONLYDIR = 0x0100_0000;
-const IN_DONT_FOLLOW = 0x0200_0000;
-const IN_MASK_ADD = 0x2000_0000;
-
-interface Watch {
-  readonly inode: Inode;
-  mask: number;
-}
-
-/** `struct fsnotify_group` of an inotify descriptor. */
-export class InotifyInode extends Inode {
-  readonly watches: Map<number, Watch> = new Map();
-  nextWd = 1;
-
-  override read(): number {
-    return -EAGAIN;
-  }
-  override poll(): number {
-    return 0;
-  }
-  override channels(): readonly string[] {
-    return [`inotify:${this.ino}`];
-  }
-  override available(): number {
-    return 0;
-  }
-  override fdinfo(): string {
-    const row = ([wd, { inode, mask }]: [number, Watch]): string =>
-      `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.stat().dev.toString(16)} ` +
-      `mask:${mask.toString(16)} ignored_mask:0\n`;
-    return [...this.watches].map(row).join('');
-  }
-}
 
 export function sys_inotify_init1(task: Task, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
@@ -63,18 +26,17 @@ export function sys_inotify_add_watch(task: Task, fd: number, path: number, mask
   const dentry = user_path_at(task, AT_FDCWD, path, { follow: (mask & IN_DONT_FOLLOW) === 0 });
   if (typeof dentry === 'number') return dentry;
   if ((mask & IN_ONLYDIR) !== 0 && !dentry.inode.isDir()) return -ENOTDIR;
-  const wanted = mask & IN_ALL_EVENTS;
-  for (const [wd, watch] of group.watches) {
-    if (watch.inode !== dentry.inode) continue;
-    watch.mask = (mask & IN_MASK_ADD) !== 0 ? watch.mask | wanted : wanted;
-    return wd;
-  }
-  group.watches.set(group.nextWd, { inode: dentry.inode, mask: wanted });
-  return group.nextWd++;
+  const error = inode_permission(task.cred, dentry.inode, MAY_READ);
+  if (error < 0) return error;
+  if (vfsOf(task).watches >= MAX_WATCHES) return -ENOSPC;
+  return group.watch(dentry.inode, mask);
 }
 
 export function sys_inotify_rm_watch(task: Task, fd: number, wd: number): number {
   const group = groupOf(task, fd);
   if (typeof group === 'number') return group;
-  return group.watches.delete(wd) ? 0 : -EINVAL;
+  const mark = group.watches.get(wd);
+  if (mark === undefined) return -EINVAL;
+  group.unwatch(mark);
+  return 0;
 }

@@ -10,7 +10,7 @@ const GUESTS = resolve(import.meta.dirname, 'guests');
 
 /** Programs that print what calls answer, natively and in the machine, each in a fresh folder. */
 describe('calls that programs make, compared with the host', () => {
-  for (const name of ['sockets', 'terminal', 'names', 'locks']) {
+  for (const name of ['sockets', 'terminal', 'names', 'locks', 'inotify']) {
     for (const bits of ['32', '64']) {
       it(`${name}.c in ${bits} bits`, function () {
         if (!haveGcc()) this.skip();
