@@ -1,5 +1,11 @@
 import { expect } from 'chai';
-import { NT_386_TLS, NT_PRSTATUS, user_regs_struct, user_regs_struct32 } from '../../../linux/abi/ptrace.ts';
+import {
+  NT_386_TLS,
+  NT_PRSTATUS,
+  NT_X86_XSTATE,
+  user_regs_struct,
+  user_regs_struct32,
+} from '../../../linux/abi/ptrace.ts';
 import { find_regset, type UserRegset } from '../../../linux/ptrace/regset.ts';
 import { task_user_regset_view, user_x86_32_view, user_x86_64_view } from '../../../linux/ptrace/regset-views.ts';
 import type { Task } from '../../../linux/task/task.ts';
@@ -24,6 +30,21 @@ describe('register sets', () => {
         else expect(bytesOf(set, task).length, set.name).to.equal(set.size);
       }
     }
+  });
+
+  it('have an xstate as large as the machine has it', () => {
+    const m = scriptedMachine();
+    const task = m.process();
+    Object.assign(m.kernel.cpu, { xcr0: 0xe7 });
+    const set = find_regset(task_user_regset_view(task), NT_X86_XSTATE)!;
+    expect(set.size).to.equal(2688);
+    const bytes = bytesOf(set, task);
+    expect(bytes.length).to.equal(2688);
+    expect(bytes[464], 'xfeatures in the software bytes').to.equal(0xe7);
+    bytes[512]! |= 0x20;
+    bytes[1088 + 8] = 0x5a; // k1
+    expect(set.set!(task, bytes)).to.equal(0);
+    expect(bytesOf(set, task)[1088 + 8]).to.equal(0x5a);
   });
 
   it('follow the program that was executed, in the unpatched kernel', () => {
