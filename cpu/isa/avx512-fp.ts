@@ -1,5 +1,5 @@
 /** Floating point under EVEX: the arithmetic of SSE and FMA, comparisons into opmasks, and what AVX-512 adds. */
-import { type I64, i64, type V128 } from '../ir/expr.ts';
+import { i32, i64, type V128 } from '../ir/expr.ts';
 import type { Lane, Ops } from '../ir/ops.ts';
 import { i32x4, i64x2 } from '../ir/vector.ts';
 import { reciprocal14, reciprocalRoot14 } from '../softfloat/approximate14.ts';
@@ -8,10 +8,10 @@ import { comparePredicate } from '../softfloat/compare.ts';
 import type { FpEnv } from '../softfloat/env.ts';
 import { F32, F64, operand, pack32, pack64, type Real, unpack32, unpack64 } from '../softfloat/real.ts';
 import { STAGE } from '../state.ts';
-import { activeElements, derive, elements, evex } from './avx512-forms.ts';
+import { activeElements, derive, elements, evex, signBits } from './avx512-forms.ts';
 import type { EvexOptions, Lower, Row } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
-import { mergeLow, sseFpRows } from './sse-fp.ts';
+import { compareLanes, mergeLow, sseFpRows } from './sse-fp.ts';
 import { fmaRows } from './sse-fp-fma.ts';
 import { type Slow, type Stage, slowly } from './sse-fp-slow.ts';
 
@@ -279,35 +279,43 @@ const intoMask =
       for (let i = 0; i < count; i++) if (f(env, s, i, s.u32(2, 0))) bits |= 1 << i;
       s.set64(0, BigInt(bits));
     };
-    const r: I64 = i64x2.extract(slowly(c, staged, slow)[0]!, 0);
-    c.write(0, r);
+    c.write(0, i64x2.extract(slowly(c, staged, slow)[0]!, 0));
   };
+
+/** VCMP: fast for numbers that are not denormal. */
+function compare(width: FpWidth, scalar: boolean): Lower {
+  const one = (env: FpEnv, s: Stage, i: number, imm: number): boolean =>
+    comparePredicate(env, realOf(env, s, 0, i, width), realOf(env, s, 1, i, width), imm & 31);
+  const slow = intoMask(width, [1, 2], scalar, one, 3);
+  return (c) => {
+    const [a, b] = [1, 2].map((i) => (scalar ? [c.readVector(i)] : lanesOf(c, i))) as [V128[], V128[]];
+    const { r, condition } = compareLanes(c, width, a, b, c.let(i32.and(imm8(c, 3), 31)), scalar);
+    const bits = signBits(width, r);
+    c.if(
+      condition,
+      () => c.write(0, scalar ? i64.and(bits, 1) : bits),
+      () => slow(c),
+    );
+  };
+}
 
 function comparisons(): Row[] {
   return ([32, 64] as const).flatMap((width): Row[] => {
     const s = width === 32 ? 's' : 'd';
     const v = width === 32 ? 'd' : 'q';
-    const compare = (env: FpEnv, st: Stage, i: number, imm: number): boolean =>
-      comparePredicate(env, realOf(env, st, 0, i, width), realOf(env, st, 1, i, width), imm & 31);
     const isClass = (env: FpEnv, st: Stage, i: number, imm: number): boolean =>
       isOfClass(realOf(env, st, 0, i, width), imm);
     const noZeroing = { merging: true } as const;
     return [
-      evex(
-        `vcmpp${s}`,
-        `X${width === 32 ? '' : '.66'}.0F.${W[width]} C2 /r`,
-        'Kq Hx Wx Ib',
-        intoMask(width, [1, 2], false, compare, 3),
-        {
-          ...packedOptions(width, 'sae'),
-          ...noZeroing,
-        },
-      ),
+      evex(`vcmpp${s}`, `X${width === 32 ? '' : '.66'}.0F.${W[width]} C2 /r`, 'Kq Hx Wx Ib', compare(width, false), {
+        ...packedOptions(width, 'sae'),
+        ...noZeroing,
+      }),
       evex(
         `vcmps${s}`,
         `LIG.${width === 32 ? 'F3' : 'F2'}.0F.${W[width]} C2 /r`,
         `Kq H${v} W${v} Ib`,
-        intoMask(width, [1, 2], true, compare, 3),
+        compare(width, true),
         { ...scalarOptions(width, 'sae'), ...noZeroing },
       ),
       evex(`vfpclassp${s}`, `X.66.0F3A.${W[width]} 66 /r`, 'Kq Wx Ib', intoMask(width, [1], false, isClass, 2), {

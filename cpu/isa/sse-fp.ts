@@ -440,7 +440,7 @@ const ORDERED = [2, 1, 3, 0, 5, 6, 4, 7, 2, 1, 3, 0, 5, 6, 4, 7].reduce(
   0n,
 );
 
-function compareLanes(c: Ops, width: Width, a: readonly V128[], b: readonly V128[], imm: I32, low: boolean) {
+export function compareLanes(c: Ops, width: Width, a: readonly V128[], b: readonly V128[], imm: I32, low: boolean) {
   const s = width === 32 ? packed32 : packed64;
   const shape = width === 32 ? f32x4 : f64x2;
   const table = i64.const(ORDERED);
