@@ -5,6 +5,7 @@ import { Vfs } from '../../../linux/fs/vfs.ts';
 import { Kernel } from '../../../linux/kernel.ts';
 import { bootOps } from '../../../linux/patches/series.ts';
 import type { Cred } from '../../../linux/task/cred.ts';
+import type { StopEvent } from '../../../linux/task/run.ts';
 import { vdsoShipped } from '../../../linux/vdso/config.ts';
 
 export interface GuestOptions {
@@ -18,6 +19,8 @@ export interface GuestOptions {
   readonly core?: bigint;
   readonly cwd?: string;
   readonly cred?: Cred;
+  /** Is attached to the first process, and told of every event; the guest goes on behind it. */
+  readonly debugger?: (kernel: Kernel, event: StopEvent) => void;
   /** Instructions after which the guest counts as hanging. */
   readonly limit?: number;
 }
@@ -63,9 +66,11 @@ export function runProgram(program: string, options: GuestOptions = {}): GuestRu
   if (typeof task === 'number') throw new Error(`execve ${program}: ${task}`);
   if (options.failVvar) kernel.faults.failVvarOnce = true;
   task.group.rlimits[4]!.cur = options.core ?? 0n;
+  if (options.debugger) kernel.debug.pids.add(task.tgid);
   const limit = options.limit ?? 1_000_000_000;
   for (;;) {
     const event = kernel.run({ action: () => 'run', budget: 10_000_000 });
+    options.debugger?.(kernel, event);
     if (event.kind === 'done' || (event.kind === 'exit' && event.task === task)) break;
     if (event.kind === 'idle') throw new Error(`the guest waits for ever; it wrote: ${output}`);
     if (cpu.icount > limit) throw new Error(`the guest does not end; it wrote: ${output}`);
