@@ -27,7 +27,9 @@ export function commonModules(): ModuleStore {
   const files = [output, output, output];
   const environment = ['PATH=/usr/bin:/bin'];
   startProgram(kernel, '/bin/sh', ['sh', '-c', SCRIPT], environment, { context: new CpuContext(), files, cwd: '/' });
-  while (kernel.run({ action: () => 'run', budget: 50_000_000 }).kind === 'budget');
+  for (let kind = ''; kind !== 'done' && kind !== 'idle'; ) {
+    kind = kernel.run({ action: () => 'run', budget: 50_000_000 }).kind;
+  }
   cpu.interpreter.keepFunctions();
   return modules;
 }

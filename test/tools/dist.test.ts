@@ -28,7 +28,7 @@ describe('dist', () => {
   it('has the modules that the interpreter makes', () => {
     const kept = ModuleStore.from(readFileSync(join(folder, 'cpu', 'wasm', STORE_FILE)));
     const made = commonModules();
-    expect(made.get('functions')!.handlers).to.have.length.greaterThan(50);
+    expect(made.get('functions')!.handlers).to.have.length.greaterThan(40);
     for (const name of ['main', 'functions', 'runtime'] as const) expect(kept.get(name)).to.deep.equal(made.get(name));
   });
 
