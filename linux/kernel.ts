@@ -7,6 +7,7 @@ import { type CoreState, newCoreState } from './coredump/corename.ts';
 import { resumeSyscall } from './entry/entry.ts';
 import { runGuest } from './entry/run.ts';
 import type { Vfs } from './fs/vfs.ts';
+import { type IpcState, newIpcState } from './ipc/ids.ts';
 import type { KernelOps } from './kernel-ops.ts';
 import { Frames } from './mm/frames.ts';
 import { newMmState } from './mm/mm.ts';
@@ -88,6 +89,8 @@ export class Kernel {
   /** The status of the first process, as wait(2) gives it. */
   exitStatus: number | undefined;
   readonly coreState: CoreState = newCoreState();
+  /** System V IPC. */
+  readonly ipc: IpcState = newIpcState();
   hostname = 'localhost';
   domainname = '(none)';
 

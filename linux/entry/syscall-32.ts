@@ -139,6 +139,7 @@ import {
   sys_inotify_rm_watch,
 } from '../syscalls/inotify.ts';
 import { compat_sys_ioctl } from '../syscalls/ioctl.ts';
+import { compat_sys_ipc } from '../syscalls/ipc.ts';
 import { compat_sys_old_getrlimit, sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../syscalls/limits.ts';
 import {
   sys_getrandom,
@@ -438,7 +439,7 @@ export const syscalls32 = [
   row(114, 'wait4', ['pid', 'ptr', 'flags', 'ptr'], sys_wait4),
   row(115, 'swapoff', ['str']),
   row(116, 'sysinfo', ['ptr'], sys_sysinfo),
-  row(117, 'ipc', ['uint', 'int', 'ulong', 'ulong', 'ptr', 'long']),
+  row(117, 'ipc', ['uint', 'int', 'ulong', 'ulong', 'ptr', 'long'], compat_sys_ipc),
   row(118, 'fsync', ['fd'], sys_fsync),
   row(119, 'sigreturn', [], sys32_sigreturn),
   row(120, 'clone', ['flags', 'ptr', 'ptr', 'ptr', 'ptr'], compat_sys_clone),

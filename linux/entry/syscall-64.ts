@@ -149,6 +149,7 @@ import {
   sys_munlockall,
   sys_munmap,
 } from '../syscalls/mman.ts';
+import { sys_msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from '../syscalls/msg.ts';
 import { sys_memfd_create, sys_pipe, sys_pipe2 } from '../syscalls/pipe.ts';
 import { sys_poll, sys_ppoll, sys_pselect6, sys_select } from '../syscalls/poll.ts';
 import { sys_prctl } from '../syscalls/prctl.ts';
@@ -198,6 +199,8 @@ import {
   sys_setpriority,
 } from '../syscalls/sched.ts';
 import { sys_seccomp } from '../syscalls/seccomp.ts';
+import { sys_semctl, sys_semget, sys_semop, sys_semtimedop } from '../syscalls/sem.ts';
+import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from '../syscalls/shm.ts';
 import {
   sys_kill,
   sys_pause,
@@ -316,9 +319,9 @@ export const syscalls64 = [
   row(26, 'msync', ['ptr', 'size', 'flags'], sys_msync),
   row(27, 'mincore', ['ptr', 'size', 'ptr'], sys_mincore),
   row(28, 'madvise', ['ptr', 'size', 'int'], sys_madvise),
-  row(29, 'shmget', ['int', 'size', 'flags']),
-  row(30, 'shmat', ['int', 'ptr', 'flags']),
-  row(31, 'shmctl', ['int', 'int', 'ptr']),
+  row(29, 'shmget', ['int', 'size', 'flags'], sys_shmget),
+  row(30, 'shmat', ['int', 'ptr', 'flags'], sys_shmat),
+  row(31, 'shmctl', ['int', 'int', 'ptr'], sys_shmctl),
   row(32, 'dup', ['fd'], sys_dup),
   row(33, 'dup2', ['fd', 'fd'], sys_dup2),
   row(34, 'pause', [], sys_pause),
@@ -351,14 +354,14 @@ export const syscalls64 = [
   row(61, 'wait4', ['pid', 'ptr', 'flags', 'ptr'], sys_wait4),
   row(62, 'kill', ['pid', 'sig'], sys_kill),
   row(63, 'uname', ['ptr'], sys_uname),
-  row(64, 'semget', ['int', 'int', 'flags']),
-  row(65, 'semop', ['int', 'ptr', 'uint']),
-  row(66, 'semctl', ['int', 'int', 'int', 'ptr']),
-  row(67, 'shmdt', ['ptr']),
-  row(68, 'msgget', ['int', 'flags']),
-  row(69, 'msgsnd', ['int', 'ptr', 'size', 'flags']),
-  row(70, 'msgrcv', ['int', 'ptr', 'size', 'long', 'flags']),
-  row(71, 'msgctl', ['int', 'int', 'ptr']),
+  row(64, 'semget', ['int', 'int', 'flags'], sys_semget),
+  row(65, 'semop', ['int', 'ptr', 'uint'], sys_semop),
+  row(66, 'semctl', ['int', 'int', 'int', 'ptr'], sys_semctl),
+  row(67, 'shmdt', ['ptr'], sys_shmdt),
+  row(68, 'msgget', ['int', 'flags'], sys_msgget),
+  row(69, 'msgsnd', ['int', 'ptr', 'size', 'flags'], sys_msgsnd),
+  row(70, 'msgrcv', ['int', 'ptr', 'size', 'long', 'flags'], sys_msgrcv),
+  row(71, 'msgctl', ['int', 'int', 'ptr'], sys_msgctl),
   row(72, 'fcntl', ['fd', 'uint', 'ptr'], sys_fcntl),
   row(73, 'flock', ['fd', 'int'], sys_flock),
   row(74, 'fsync', ['fd'], sys_fsync),
@@ -507,7 +510,7 @@ export const syscalls64 = [
   row(217, 'getdents64', ['fd', 'ptr', 'uint'], sys_getdents64),
   row(218, 'set_tid_address', ['ptr'], sys_set_tid_address),
   row(219, 'restart_syscall', [], sys_restart_syscall),
-  row(220, 'semtimedop', ['int', 'ptr', 'uint', 'ptr']),
+  row(220, 'semtimedop', ['int', 'ptr', 'uint', 'ptr'], sys_semtimedop),
   row(221, 'fadvise64', ['fd', 'off', 'size', 'int'], sys_fadvise64),
   row(222, 'timer_create', ['int', 'ptr', 'ptr'], sys_timer_create),
   row(223, 'timer_settime', ['int', 'flags', 'ptr', 'ptr'], sys_timer_settime),

@@ -4,6 +4,7 @@ import { EAGAIN, ERESTARTNOINTR } from '../abi/errno.ts';
 import { FUTEX_BITSET_MATCH_ANY } from '../abi/futex.ts';
 import { PTRACE_EVENT_EXIT } from '../abi/ptrace.ts';
 import { SIGCHLD, SIGCONT, SIGHUP, signalName } from '../abi/signal.ts';
+import { exit_sem } from '../ipc/exit.ts';
 import { mmput } from '../mm/dup.ts';
 import { put_user_u32 } from '../mm/uaccess.ts';
 import { exit_ptrace } from '../ptrace/detach.ts';
@@ -48,6 +49,7 @@ export function finishExit(task: Task, code: number): void {
   if (!others) {
     for (const timer of group.itimers) timer.expires = 0;
     group.posixTimers.clear();
+    exit_sem(task);
   }
   task.files.release();
   task.fs.release();
