@@ -25,6 +25,8 @@ export class Blocks {
   private low = 0;
   private high = 0;
   private mode = 0;
+  /** Blocks that the end of the code segment cuts, by how far it is from their beginning. */
+  private readonly limited = new Map<number, BlockMap>();
   private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
   private readonly builder: BlockBuilder;
   private readonly data: DataView;
@@ -97,13 +99,32 @@ export class Blocks {
     const frame = this.access.frame(0, low, high, Access.Fetch);
     const page = this.breakpointsAt(low, high);
     const map = page?.blocks ?? this.cache.blocks;
-    const known = map.get(frame, low & 0xfff, mode);
-    const block = known && this.stillCrosses(known) ? known : this.build(frame, map, page);
+    const room = this.roomInSegment();
+    let block = this.find(frame, map, page, Infinity);
+    if (block.length > room) block = this.find(frame, this.limitedBlocks(room), page, room);
     if (!this.ignoreBreakpoints) {
       const { data } = this;
       this.tlb.cacheJump(data.getInt32(State.rip, true), data.getInt32(State.rip + 4, true), mode << 24, block.start);
     }
     return block;
+  }
+
+  private find(frame: number, map: BlockMap, page: BreakpointPage | undefined, limit: number): Block {
+    const known = map.get(frame, this.low & 0xfff, this.mode);
+    return known && this.stillCrosses(known) ? known : this.build(frame, map, page, limit);
+  }
+
+  /** Bytes from RIP to the end of the code segment. */
+  private roomInSegment(): number {
+    if (this.mode & (Mode.Long | Mode.Flat)) return Infinity;
+    const limit = this.segments.limit(Segment.CS);
+    return limit === 0xffffffff ? Infinity : limit + 1 - this.data.getUint32(State.rip, true);
+  }
+
+  private limitedBlocks(room: number): BlockMap {
+    const known = this.limited.get(room) ?? new BlockMap();
+    this.limited.set(room, known);
+    return known;
   }
 
   /** Looks the next block up; notes it in a link of the running one where it will hold. */
@@ -165,7 +186,7 @@ export class Blocks {
     return this.access.frame(0, nextLow, nextHigh, Access.Fetch);
   }
 
-  private build(frame: number, map: BlockMap, page: BreakpointPage | undefined): Block {
+  private build(frame: number, map: BlockMap, page: BreakpointPage | undefined, limit: number): Block {
     if (this.cache.nearlyFull) this.startOver();
     const { mode } = this;
     const offset = this.low & 0xfff;
@@ -174,6 +195,7 @@ export class Blocks {
       at: frame * PAGE_SIZE + offset,
       nextFrame: () => this.nextFrame(),
       isBreakpoint: (at) => page?.offsets.has(offset + at) ?? false,
+      limit,
     };
     const start = this.cache.next;
     const built = this.builder.build(source, mode, start);
@@ -187,6 +209,7 @@ export class Blocks {
   /** The room for records is used up: all blocks go. */
   private startOver(): void {
     this.cache.reset();
+    this.limited.clear();
     for (const pages of this.breakpoints.values()) for (const p of pages.values()) p.blocks.clear();
     this.tlb.flushJumps();
   }

@@ -254,10 +254,12 @@ export class Cpu implements Port {
     let left = budget;
     let over = this.resumeOverBreakpoint;
     this.resumeOverBreakpoint = false;
-    let resume = this.prepare();
+    this.prepare();
     const due = this.takeDue();
     if (due) return due;
+    let resume = false;
     while (left > 0) {
+      if (this.takeResumeFlag()) resume = true;
       if (this.singleStepping || over || resume || this.context.shadow) {
         if (!over && this.atDebuggersBreakpoint) return { kind: 'breakpoint', address: this.linearRip };
         const before = this.icount;
@@ -311,9 +313,10 @@ export class Cpu implements Port {
    */
   step(): Exit {
     this.resumeOverBreakpoint = false;
-    const resume = this.prepare();
+    this.prepare();
     const due = this.takeDue();
     if (due) return due;
+    const resume = this.takeResumeFlag();
     for (;;) {
       const exit = this.single(resume);
       if (exit.kind !== 'budget' || !this.unfinished) return exit;
@@ -340,17 +343,22 @@ export class Cpu implements Port {
     const wanted = foldMask(mask, elements, (size * 8) / bits);
     const offset = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
     const bytes = bits >> 3;
-    const flags = write ? AccessInfo.Write : 0;
+    const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
     const linear = (element: number): bigint => {
       const at = offset + BigInt(element * bytes);
       return info & 0x800 ? checkAccess(this, record, at, bytes, flags) : at;
     };
+    // Segments first, then pages.
+    const addresses = new Map(wanted.map((element) => [element, linear(element)]));
     const [first] = wanted;
-    if (variant.checked && variant.row.row.options.align === 'always' && first !== undefined) {
-      const start = linear(first) - BigInt(first * bytes);
-      if (start % BigInt(size) !== 0n) this.access.raise(record, Vector.GP, 0);
+    if (variant.checked && first !== undefined) {
+      const start = addresses.get(first)! - BigInt(first * bytes);
+      const misaligned = start % BigInt(size) !== 0n;
+      if (misaligned && variant.row.row.options.align === 'always') this.access.raise(record, Vector.GP, 0);
+      // A scalar or a broadcast is subject to the alignment check, a vector under a mask is not.
+      if (misaligned && size <= 8 && this.segments.alignmentChecked) this.access.raise(record, Vector.AC, 0);
     }
-    return this.access.masked(record, bytes, wanted, linear, write);
+    return this.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
   }
 
   commit(): void {
@@ -416,16 +424,20 @@ export class Cpu implements Port {
     return (this.data.getUint32(State.repeatStep, true) & RepeatStep.Unfinished) !== 0;
   }
 
-  /** Takes RF, which holds for one instruction only: true when no instruction breakpoint counts there. */
-  private prepare(): boolean {
-    const rest = this.data.getUint32(State.flagRest, true);
-    if (rest & Flag.RF) this.data.setUint32(State.flagRest, rest & ~Flag.RF, true);
+  private prepare(): void {
     this.data.setUint32(State.repeatStep, 0, true);
     this.pendingExit = undefined;
     this.stackSegmentLoaded = false;
     const { dr7 } = this.context.debugRegisters;
     if ((dr7 & 0xff) !== 0 || this.hardware.length > 0) this.applyDebugRegisters();
-    return (rest & Flag.RF) !== 0 && this.hardware.length > 0;
+  }
+
+  /** RF holds for one instruction only: true when no instruction breakpoint counts there. */
+  private takeResumeFlag(): boolean {
+    const rest = this.data.getUint32(State.flagRest, true);
+    if (!(rest & Flag.RF)) return false;
+    this.data.setUint32(State.flagRest, rest & ~Flag.RF, true);
+    return this.hardware.length > 0;
   }
 
   /** Makes the breakpoints of the running context, and no others, hold. */

@@ -11,7 +11,7 @@ export type Exit =
   | { readonly kind: 'syscall' }
   /** SYSENTER. */
   | { readonly kind: 'sysenter' }
-  /** INT n, INT3 (vector 3), INTO (vector 4), INT1 (vector 1, `icebp`). */
+  /** INT 0x80, INT3 and INT 3, INTO and INT 4, INT1 (vector 1, `icebp`). The gates of other vectors are closed: #GP. */
   | { readonly kind: 'interrupt'; readonly vector: number }
   /** A fault or trap: Intel SDM vol. 3, 6.3. `address` is CR2 for vector 14. TF's trap is vector 1 with `dr6` bit 14. */
   | {

@@ -110,7 +110,7 @@ export class MemoryAccess {
     const parts: Part[] = [];
     for (const element of active) {
       const address = BigInt.asUintN(this.long ? 64 : 32, linear(element));
-      this.eachPart(address, bytes, (partLow, partHigh, size, done) => {
+      this.eachPart(record, address, bytes, (partLow, partHigh, size, done) => {
         const frame = this.frame(record, partLow, partHigh, write ? Access.Write : Access.Read);
         this.watch(record, partLow, partHigh, size, write);
         parts.push({ host: frame * PAGE_SIZE + (partLow & 0xfff), offset: element * bytes + done, size });
@@ -127,7 +127,7 @@ export class MemoryAccess {
   /** Copies `n` bytes out, of any number of pages. */
   read(record: number, address: bigint, n: number): Uint8Array {
     const out = new Uint8Array(n);
-    this.eachPart(address, n, (low, high, size, done) => {
+    this.eachPart(record, address, n, (low, high, size, done) => {
       const frame = this.frame(record, low, high, Access.Read);
       this.watch(record, low, high, size, false);
       const at = frame * PAGE_SIZE + (low & 0xfff);
@@ -140,7 +140,7 @@ export class MemoryAccess {
   write(record: number, address: bigint, bytes: Uint8Array): void {
     this.cache.running = record;
     const parts: [at: number, from: number, size: number][] = [];
-    this.eachPart(address, bytes.length, (low, high, size, done) => {
+    this.eachPart(record, address, bytes.length, (low, high, size, done) => {
       const frame = this.frame(record, low, high, Access.Write);
       this.watch(record, low, high, size, true);
       parts.push([frame * PAGE_SIZE + (low & 0xfff), done, size]);
@@ -151,14 +151,17 @@ export class MemoryAccess {
     }
   }
 
+  /** An address that is not canonical is #GP, or #SS; the end of an access is looked at before any page of it. */
+  private checkCanonical(record: number, high: number): void {
+    const sign = high >> 15;
+    if (sign === 0 || sign === -1) return;
+    const stack = this.stack || (record !== 0 && this.memory.bytes[record + Rec.segment] === Segment.SS);
+    this.raise(record, stack ? Vector.SS : Vector.GP, 0);
+  }
+
   /** The frame of a page, or a fault. */
   frame(record: number, low: number, high: number, access: Access): number {
-    const sign = high >> 15;
-    if (sign !== 0 && sign !== -1) {
-      const stack = this.stack || (record !== 0 && this.memory.bytes[record + Rec.segment] === Segment.SS);
-      this.stack = false;
-      this.raise(record, stack ? Vector.SS : Vector.GP, 0);
-    }
+    this.checkCanonical(record, high);
     const vpn = (high >>> 0) * 0x100000 + (low >>> 12);
     const found = this.mmu ? this.mmu.translate(vpn, access) : -1 - (access === Access.Write ? 6 : 4);
     if (found < 0) {
@@ -190,18 +193,12 @@ export class MemoryAccess {
     return watchpoints.watchesPage(address);
   }
 
-  /** The end of an access is looked at before any page of it: #GP comes before #PF. */
-  private checkCanonical(record: number, low: number, high: number, access: Access): void {
-    const sign = high >> 15;
-    if (sign !== 0 && sign !== -1) this.frame(record, low, high, access);
-  }
-
   private crossing(record: number, low: number, high: number, size: number, write: boolean): number {
     const first = PAGE_SIZE - (low & 0xfff);
     const access = write ? Access.Write : Access.Read;
     const nextLow = (low + first) | 0;
     const nextHigh = nextLow === 0 && this.long ? (high + 1) | 0 : high;
-    this.checkCanonical(record, nextLow, nextHigh, access);
+    this.checkCanonical(record, nextHigh);
     const frame1 = this.frame(record, low, high, access);
     const frame2 = this.frame(record, nextLow, nextHigh, access);
     this.watch(record, low, high, first, write);
@@ -227,10 +224,12 @@ export class MemoryAccess {
   }
 
   private eachPart(
+    record: number,
     address: bigint,
     n: number,
     part: (low: number, high: number, size: number, done: number) => void,
   ): void {
+    if (this.long) this.checkCanonical(record, Number(BigInt.asIntN(64, address + BigInt(n - 1)) >> 32n));
     let done = 0;
     while (done < n) {
       const at = this.long ? address + BigInt(done) : (address + BigInt(done)) & 0xffffffffn;

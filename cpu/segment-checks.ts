@@ -55,6 +55,13 @@ function checkStackSegment(selector: number, d: Descriptor): SegmentFault | unde
   return a & Attribute.Present ? undefined : fault(Vector.SS, selector);
 }
 
+/** What loading SS with `selector` would raise. */
+export function checkStackSelector(cpu: Cpu, selector: number): SegmentFault | undefined {
+  if (isNull(selector)) return { vector: Vector.GP, errorCode: 0 };
+  const d = findDescriptor(cpu, selector);
+  return d ? checkStackSegment(selector, d) : fault(Vector.GP, selector);
+}
+
 /** What a far transfer to `selector` would raise; user mode stays at CPL 3. */
 export function checkCode(cpu: Cpu, selector: number): SegmentFault | undefined {
   if (isNull(selector)) return { vector: Vector.GP, errorCode: 0 };
@@ -95,32 +102,23 @@ export function loadSegmentRegister(cpu: Cpu, s: number, selector: number): Segm
   return undefined;
 }
 
-/** Linear address of `offset` in a segment, or the fault of an access there outside 64-bit mode. */
-export function checkSegment(
-  cpu: Cpu,
-  record: number,
-  s: number,
-  offset: number,
-  size: number,
-  write: boolean,
-): number {
+/** The fault of an access to a segment outside 64-bit mode, if it has one. */
+function checkSegment(cpu: Cpu, record: number, s: number, offset: number, size: number, write: boolean): void {
   const { segments } = cpu;
   const a = segments.attributes(s);
   const vector = s === Segment.SS ? Vector.SS : Vector.GP;
   const allowed = (a & Attribute.Usable) !== 0 && (write ? isWritable(a) : isReadable(a));
-  if (!allowed) return cpu.access.raise(record, a & Attribute.Usable ? Vector.GP : vector, 0);
+  if (!allowed) cpu.access.raise(record, a & Attribute.Usable ? Vector.GP : vector, 0);
   const limit = segments.limit(s);
   const last = offset + size - 1;
   const top = a & Attribute.Big ? 0xffffffff : 0xffff;
-  const inside = isData(a) && a & Attribute.ExpandDown ? offset > limit && last <= top : last <= limit;
+  // A flat segment has no limit: accesses wrap.
+  const flat = limit === 0xffffffff && segments.base(s) === 0n;
+  const inside = isData(a) && a & Attribute.ExpandDown ? offset > limit && last <= top : last <= limit || flat;
   if (!inside) cpu.access.raise(record, vector, 0);
-  return (offset + Number(segments.base(s))) >>> 0;
 }
 
-/**
- * #AC: the operand's natural alignment; SDM vol. 3, table 6-7. Structures (FSTENV, FXSAVE ...) go by their items, which
- * their size tells.
- */
+/** #AC: the operand's natural alignment; SDM vol. 3, table 6-7. */
 export function alignmentOf(bytes: number): number {
   switch (bytes) {
     case 2:
@@ -129,12 +127,6 @@ export function alignmentOf(bytes: number): number {
       return bytes;
     case 10:
       return 8;
-    case 14:
-    case 94:
-      return 2;
-    case 28:
-    case 108:
-      return 4;
     default:
       return 1;
   }
@@ -142,20 +134,35 @@ export function alignmentOf(bytes: number): number {
 
 /**
  * Linear address of an access of `bytes` bytes, after the checks that segments and AC ask for. `flags`: AccessInfo.
- * `offset` is what the instruction computes.
+ * `offset` is what the instruction computes; `long`: as in 64-bit mode.
  */
-export function checkAccess(cpu: Cpu, record: number, offset: bigint, bytes: number, flags: number): bigint {
+export function checkAccess(
+  cpu: Cpu,
+  record: number,
+  offset: bigint,
+  bytes: number,
+  flags: number,
+  long: boolean = cpu.segments.long,
+): bigint {
   const { segments, memory } = cpu;
   const s =
     flags & AccessInfo.Stack ? Segment.SS : flags & AccessInfo.Extra ? Segment.ES : memory.bytes[record + Rec.segment]!;
-  let linear: bigint;
-  if (segments.long) linear = s < Segment.FS ? offset : (offset + segments.base(s)) & 0xffffffffffffffffn;
-  else {
+  const linear = linearAddress(cpu, s, offset, long);
+  if (flags & AccessInfo.Aligned && Number(linear & 63n) % bytes !== 0) cpu.access.raise(record, Vector.GP, 0);
+  if (!long) {
     const write = (flags & AccessInfo.Write) !== 0;
-    linear = BigInt(checkSegment(cpu, record, s, Number(offset & 0xffffffffn), bytes, write));
+    checkSegment(cpu, record, s, Number(offset & 0xffffffffn), bytes, write);
   }
-  if (segments.alignmentChecked && Number(linear & 63n) % alignmentOf(bytes) !== 0) {
+  const checks = segments.alignmentChecked && !(flags & AccessInfo.Unaligned);
+  if (checks && Number(linear & 63n) % alignmentOf(bytes) !== 0 && isCanonical(linear)) {
     cpu.access.raise(record, Vector.AC, 0);
   }
   return linear;
 }
+
+export function linearAddress(cpu: Cpu, s: number, offset: bigint, long = cpu.segments.long): bigint {
+  const linear = !long || s >= Segment.FS ? offset + cpu.segments.base(s) : offset;
+  return linear & (long ? 0xffffffffffffffffn : 0xffffffffn);
+}
+
+const isCanonical = (linear: bigint): boolean => BigInt.asIntN(48, linear) === BigInt.asIntN(64, linear);

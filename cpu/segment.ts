@@ -123,6 +123,7 @@ export class SegmentFile {
     // Canonical addresses have bits 48-63 alike: the mode in bits 56-61 cannot be mistaken for an address.
     view.setBigUint64(State.modeTag, BigInt(mode) << 56n, true);
     view.setBigUint64(State.ripMask, long ? 0xffffffffffffffffn : 0xffffffffn, true);
+    view.setBigUint64(State.codeLimit, long ? 0xffffffffffffffffn : BigInt(this.limit(Segment.CS)), true);
     const stack = long ? 0xffffffffffffffffn : bigStack ? 0xffffffffn : 0xffffn;
     view.setBigUint64(State.stackMask, stack, true);
     view.setBigUint64(State.stackKeep, stack === 0xffffn ? 0xffff0000n : 0n, true);

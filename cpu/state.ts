@@ -46,6 +46,8 @@ const FIELDS = {
   /** What RIP and RSP wrap at: 2^64-1, 2^32-1 or (stack) 2^16-1. */
   ripMask: 8,
   stackMask: 8,
+  /** What RIP may not exceed: the limit of CS outside 64-bit mode. */
+  codeLimit: 8,
   /** Bits of RSP that stack operations outside the mask keep (only with a 16-bit stack). */
   stackKeep: 8,
   /** Instructions that may still run; goes below zero to stop at the next block. */

@@ -435,8 +435,9 @@ export function fldenv(regs: FpuHolder, image: Uint8Array, bits: 16 | 32 = 32): 
   fpu.fip = pointer(3);
   fpu.fdp = pointer(5);
   fpu.fop = bits === 32 ? from.getUint16(18, true) & 0x7ff : 0;
-  regs.view.setUint32(State.fcs, word(4), true);
-  regs.view.setUint32(State.fds, word(6), true);
+  // Processors of today keep no selectors (CPUID.7.0:EBX, bit 13).
+  regs.view.setUint32(State.fcs, 0, true);
+  regs.view.setUint32(State.fds, 0, true);
   fpu.summarise();
 }
 

@@ -30,11 +30,15 @@ export interface CodeSource {
   nextFrame(): number;
   /** A breakpoint stands `offset` bytes after the start. */
   isBreakpoint(offset: number): boolean;
+  /** The code segment ends so many bytes after the start: what reaches beyond is #GP. */
+  readonly limit: number;
 }
 
 export interface BuiltBlock {
   readonly end: number;
   readonly count: number;
+  /** Bytes of code. */
+  readonly length: number;
   readonly frame2: number;
 }
 
@@ -95,6 +99,13 @@ export class BlockBuilder {
         break;
       }
       const i = this.decoder.instruction;
+      if (offset + i.length > source.limit) {
+        this.clear(record, Pseudo.raise, offset, offset);
+        data.setInt32(record + Rec.imm, Vector.GP, true);
+        record += RECORD_SIZE;
+        open = false;
+        break;
+      }
       record = this.write(i, record, offset);
       offset += i.length;
       if (i.row.row.options.ends) open = false;
@@ -106,7 +117,7 @@ export class BlockBuilder {
     }
     this.number(start, record, starts);
     this.interpreter.flush();
-    return { end: record, count: starts.length, frame2 };
+    return { end: record, count: starts.length, length: offset, frame2 };
   }
 
   /** Numbers the instructions from the end: `remaining`. */
@@ -135,11 +146,14 @@ export class BlockBuilder {
     const { string, addressOnly, elementwise } = i.row.row.options;
     const accesses = i.isMemory && !addressOnly;
     const segment = i.segment < 0 ? Segment.DS : i.segment;
-    // Elements that are masked off are not checked: that is done one by one where a segment has a base or a limit.
-    const eachElement = (elementwise || (i.evex && i.opmask !== 0)) && segment >= Segment.FS;
+    // Elements that are masked off are not checked, and each wraps by itself.
+    const each = elementwise === true || (i.evex && i.opmask !== 0);
     const checked =
-      (accesses || string !== undefined) &&
-      (eachElement || this.isChecked(segment) || (string === 'both' && this.isChecked(Segment.ES)));
+      (this.mode & (Mode.Long | Mode.Flat)) === 0 ||
+      (!(this.mode & Mode.Long) && (each || (accesses && segment >= Segment.FS && isSpecial(i)))) ||
+      (each && segment >= Segment.FS) ||
+      ((accesses || string !== undefined) &&
+        (this.isChecked(segment, i.addressSize) || (string === 'both' && this.isChecked(Segment.ES, 32))));
     const handler = this.interpreter.handlerFor(i, checked);
     const { forms } = this.interpreter.variant(handler);
     let record = at;
@@ -175,10 +189,12 @@ export class BlockBuilder {
   }
 
   /** Must accesses to this segment be checked one by one? */
-  private isChecked(segment: number): boolean {
+  private isChecked(segment: number, addressSize: number): boolean {
     const { mode } = this;
     if (mode & Mode.Aligned) return true;
     if (mode & Mode.Long) return false;
+    // What wraps at 64 KiB has to be an offset.
+    if (addressSize === 16 && segment >= Segment.FS) return true;
     if (segment === Segment.FS) return !(mode & Mode.PlainFs);
     if (segment === Segment.GS) return !(mode & Mode.PlainGs);
     return segment === Segment.CS || !(mode & Mode.Flat); // CS is not for writing
@@ -234,6 +250,10 @@ export class BlockBuilder {
     data.setInt32(record + Rec.imm + 4, high, true);
   }
 }
+
+/** What `ea` does not suit: how many bytes there are the row does not say; MMX has an effect before the access. */
+const isSpecial = (i: Instruction): boolean =>
+  i.row.operands.some((o) => (o.place === 'M' && o.size === '') || 'PQN'.includes(o.place));
 
 /** Address in the state of a register operand; the number itself for segment, control and debug registers. */
 function slot(o: Operand, form: Form, i: Instruction): number {

@@ -10,6 +10,8 @@ export interface Block {
   readonly start: number;
   readonly end: number;
   readonly count: number;
+  /** Bytes of code. */
+  readonly length: number;
   readonly frame: number;
   /** The frame into which the last instruction crosses, or -1. */
   readonly frame2: number;

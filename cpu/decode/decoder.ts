@@ -104,8 +104,8 @@ export class Decoder {
   }
 
   private u8(): number {
-    if (this.at >= this.end) throw this.outOfBytes;
     if (this.at - this.start >= MAX_LENGTH) throw this.tooLong;
+    if (this.at >= this.end) throw this.outOfBytes;
     return this.bytes[this.at++]!;
   }
 
@@ -159,12 +159,14 @@ export class Decoder {
     i.prefix = repeat !== 0 ? repeat : size16 ? 1 : 0;
     i.w = rex & 8 ? 1 : 0;
     let map = 0;
+    // What is undefined has a length all the same: more than 15 bytes are #GP, and missing ones #PF, before #UD.
+    let valid = true;
     if (b === 0x62 && this.extension !== undefined && (long || (this.peek() & 0xc0) === 0xc0)) {
-      if (size16 || repeat || i.lock || rex) return false;
-      return this.evex(i, long);
+      const clean = !size16 && repeat === 0 && !i.lock && rex === 0;
+      return this.evex(i, long) && clean;
     }
     if ((b === 0xc4 || b === 0xc5) && (long || (this.peek() & 0xc0) === 0xc0)) {
-      if (size16 || repeat || i.lock || rex) return false;
+      if (size16 || repeat || i.lock || rex) valid = false;
       const v1 = this.u8();
       let v2 = v1;
       i.rex = 0x40 | (v1 & 0x80 ? 0 : 4);
@@ -196,18 +198,26 @@ export class Decoder {
     i.opcode = b;
     let candidates = (long ? this.table64 : this.table32)[(map << 8) | b];
     if (i.vex && this.extension !== undefined) candidates = this.extendedRows((map << 8) | b) ?? candidates;
-    if (candidates === undefined) return false;
-    const hasModrm = candidates[0]!.hasModrm;
+    const hasModrm = candidates === undefined ? map > 1 : candidates[0]!.hasModrm;
     if (hasModrm) i.modrm = this.u8();
-    const found = this.match(candidates, i);
-    if (found === undefined) return false;
+    const found = candidates && this.match(candidates, i);
+    if (found === undefined) {
+      i.rm = i.modrm & 7;
+      if (hasModrm && i.modrm < 0xc0) this.memory(i, long);
+      if (candidates === undefined) {
+        if (map === 3 || map === 7) this.u8();
+        return false;
+      }
+      i.row = candidates[0]!;
+      return this.immediates(i) && false;
+    }
     i.row = found;
     const { options } = found.row;
     const wide = i.w === 1 && !(i.vex && !long);
     if (long && options.osz === 'f64') i.size = 64;
     else if (long && options.osz === 'd64') i.size = size16 && i.w === 0 ? 16 : 64;
     else if (wide) i.size = 64;
-    else i.size = (long || code32) !== (size16 && found.prefix !== 1) ? 32 : 16;
+    else i.size = (long || code32) !== (size16 && (found.prefix !== 1 || options.sized66 === true)) ? 32 : 16;
     if (!long) {
       i.w = 0;
       i.vvvv &= 7;
@@ -216,8 +226,9 @@ export class Decoder {
     if (i.vex && this.extension !== undefined && !opmasksExist(i)) return false;
     i.rm = (hasModrm ? i.modrm & 7 : b & 7) | (i.rex & 1 ? 8 : 0);
     if (hasModrm && i.modrm < 0xc0 && !noMemoryForm(found)) this.memory(i, long);
-    if (i.lock && !(options.lock && i.isMemory)) return this.immediates(i) && false;
-    return this.immediates(i);
+    if (i.lock && !(options.lock && i.isMemory)) valid = false;
+    if (options.vsib && i.addressSize === 16) valid = false;
+    return this.immediates(i) && valid;
   }
 
   private extendedRows(at: number): readonly CompiledRow[] | undefined {
@@ -231,7 +242,7 @@ export class Decoder {
     const p1 = this.u8();
     const p2 = this.u8();
     const map = p0 & 7;
-    if (p0 & 8 || !(p1 & 4) || map === 0 || map > 3) return false;
+    const reserved = (p0 & 8) !== 0 || !(p1 & 4) || map === 0 || map > 3;
     i.vex = i.evex = true;
     i.w = p1 & 0x80 ? 1 : 0;
     i.rex = 0x40 | (i.w << 3) | (((p0 >> 5) & 7) ^ 7);
@@ -239,7 +250,6 @@ export class Decoder {
     const highV = p2 & 8 ? 0 : 16;
     i.vvvv = ((~p1 >> 3) & 15) | highV;
     if (!long) {
-      if (highV) return false;
       i.rex &= 0x48;
     }
     i.prefix = p1 & 3;
@@ -248,11 +258,17 @@ export class Decoder {
     i.b = (p2 & 0x10) !== 0;
     i.rounding = (p2 >> 5) & 3;
     i.opcode = this.u8();
-    const candidates = this.extendedRows(((map + 8) << 8) | i.opcode);
+    const impossible = reserved || (!long && highV !== 0);
+    const candidates = impossible ? undefined : this.extendedRows(((map + 8) << 8) | i.opcode);
     i.modrm = this.u8();
     i.vexL = i.rounding === 3 ? 2 : (i.rounding as 0 | 1 | 2);
     const row = candidates && this.matchEvex(candidates, i);
-    if (row === undefined) return false;
+    if (row === undefined) {
+      i.rm = i.modrm & 7;
+      if (i.modrm < 0xc0) this.memory(i, long);
+      if (map === 3) this.u8();
+      return false;
+    }
     i.row = row;
     i.size = long && i.w === 1 ? 64 : 32;
     if (!long) {
@@ -268,7 +284,7 @@ export class Decoder {
       this.dispUnit = evex?.disp8 ?? (broadcast ?? operandBits(row.operands[n]!, i.size, i.vexL, i.w)) >> 3;
       this.memory(i, long);
       if (vsib) {
-        if (i.index < 0) return false;
+        if (i.index < 0 || i.addressSize === 16) return false;
         i.index |= highV;
       }
     } else if (i.rex & 2 && row.operands.some((o) => o.place === 'W' || o.place === 'U')) i.rm |= 16;

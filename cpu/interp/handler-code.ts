@@ -176,8 +176,8 @@ export class HandlerCode {
   }
 
   /** Linear address of an offset in the segment of the memory operand, or in ES. */
-  checkedAddress(offset: I64, bytes: number, write: boolean, extra: boolean): I64 {
-    this.check(offset, bytes | (write ? AccessInfo.Write : 0) | (extra ? AccessInfo.Extra : 0));
+  checkedAddress(offset: I64, info: number): I64 {
+    this.check(offset, info);
     return this.takeI64();
   }
 

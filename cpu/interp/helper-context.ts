@@ -1,9 +1,9 @@
 /** What the meaning of an instruction written in TypeScript sees: its operands, memory, and the ways to leave. */
 import type { Cpu } from '../cpu.ts';
-import type { Exit } from '../exit.ts';
+import { type Exit, Vector } from '../exit.ts';
 import type { Registers } from '../registers.ts';
-import { checkAccess } from '../segment-checks.ts';
-import { fieldSize, STATE_END, State, type StateField } from '../state.ts';
+import { checkAccess, linearAddress } from '../segment-checks.ts';
+import { fieldSize, RepeatStep, Segment, STATE_END, State, type StateField } from '../state.ts';
 import { AccessInfo, Action, Rec, RecordFlag } from './record.ts';
 import type { Variant } from './variant.ts';
 
@@ -110,6 +110,11 @@ export class HelperContext {
     return (base + (index << scale) + disp) & this.addressMask;
   }
 
+  /** Address `n` bytes further, wrapped as the address size has it. */
+  addressAt(i: number, n: number): bigint {
+    return (this.address(i) + BigInt(n)) & this.addressMask;
+  }
+
   /** Operand `i`, zero-extended. */
   read(i: number): bigint {
     const { kind, bits } = this.variant.forms[i]!;
@@ -144,8 +149,15 @@ export class HelperContext {
   /** The linear address of an access through the segment of the memory operand. */
   private linear(address: bigint, bytes: number, write: boolean, extra: boolean): bigint {
     if (!this.checked) return address;
+    const { unaligned, elementwise } = this.variant.row.row.options;
     const flags = (write ? AccessInfo.Write : 0) | (extra ? AccessInfo.Extra : 0);
-    return checkAccess(this.cpu, this.record, address, bytes, flags);
+    return checkAccess(
+      this.cpu,
+      this.record,
+      address,
+      bytes,
+      flags | (unaligned || elementwise ? AccessInfo.Unaligned : 0),
+    );
   }
 
   /** These three take what `stackAddress` gives. */
@@ -182,13 +194,87 @@ export class HelperContext {
     return this.cpu.access.pageRun(this.record, low, high, n, write);
   }
 
-  loadBytes(address: bigint, n: number): Uint8Array {
-    return this.cpu.access.read(this.record, this.linear(address & MASK64, n, false, false), n);
+  /** @param out takes the bytes, and keeps those that were read when a later one faults */
+  loadBytes(address: bigint, n: number, out: Uint8Array = new Uint8Array(n)): Uint8Array {
+    if (!this.checked) return this.cpu.access.read(this.record, address & MASK64, n);
+    this.eachItem(address, n, false, (linear, at, bytes) => {
+      out.set(this.cpu.access.read(this.record, linear, bytes), at);
+    });
+    return out;
   }
 
-  /** Checks all of the destination before the first byte is stored. */
+  /** Checks all of the destination before the first byte is stored; what crosses a segment's limit is stored up to there. */
   storeBytes(address: bigint, bytes: Uint8Array): void {
-    this.cpu.access.write(this.record, this.linear(address & MASK64, bytes.length, true, false), bytes);
+    if (!this.checked) {
+      this.cpu.access.write(this.record, address & MASK64, bytes);
+      return;
+    }
+    this.eachItem(address, bytes.length, true, (linear, at, n) => {
+      this.cpu.access.write(this.record, linear, bytes.subarray(at, at + n));
+    });
+  }
+
+  /** A structure is checked item by item: those of FSAVE's and FSTENV's images, or 16 bytes each. */
+  private eachItem(
+    address: bigint,
+    n: number,
+    write: boolean,
+    item: (linear: bigint, at: number, bytes: number) => void,
+  ): void {
+    const word = n === 14 || n === 94 ? 2 : n === 28 || n === 108 ? 4 : 0;
+    for (let at = 0; at < n; ) {
+      const bytes = word > 0 ? (at < 7 * word ? word : 10) : Math.min(16, n - at);
+      // The registers of FSAVE's image lie where they lie: only words are subject to the alignment check.
+      const flags = (write ? AccessInfo.Write : 0) | (word > 0 && bytes === 10 ? AccessInfo.Unaligned : 0);
+      const offset = (address + BigInt(at)) & this.addressMask;
+      item(checkAccess(this.cpu, this.record, offset, bytes, flags), at, bytes);
+      at += bytes;
+    }
+  }
+
+  /** Faults as an access to 1, 2 or 4 bytes would. */
+  touch(address: bigint, write: boolean, bytes = 1): void {
+    const linear = this.linear(address, bytes, write, false);
+    if (write) this.probeLinear(linear, bytes);
+    else this.loadLinear(8 * bytes, linear);
+  }
+
+  /** An address in an area that does not wrap at 64 KiB. */
+  further(address: bigint, n: number): bigint {
+    const mask = this.addressMask;
+    return mask === 0xffffn ? address + BigInt(n) : (address + BigInt(n)) & mask;
+  }
+
+  /** The checks of segment and canonical addresses, without those of pages. */
+  checkByte(address: bigint, write: boolean): void {
+    const linear = this.linear(address, 1, write, false);
+    if (this.long && BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) {
+      this.raise(this.segment === Segment.SS ? Vector.SS : Vector.GP);
+    }
+  }
+
+  /** AC is set and counts. */
+  get alignmentChecked(): boolean {
+    return this.cpu.segments.alignmentChecked;
+  }
+
+  /**
+   * For instructions that go on where they were interrupted: a debug exception that is due comes in lieu of the fault of
+   * an element that is not the first; then nothing is returned (SDM vol. 2, VGATHERDPS).
+   */
+  orTrap<T>(access: () => T): T | undefined {
+    try {
+      return access();
+    } catch (e) {
+      if (this.get('repeatStep') === 0) throw e;
+      this.set('repeatStep', RepeatStep.One | RepeatStep.Unfinished);
+      return undefined;
+    }
+  }
+
+  /** The linear address of what `address` gives, without any check. */
+  linearOf(address: bigint): bigint {
+    return this.checked ? linearAddress(this.cpu, this.segment, address) : address;
   }
 
   /** A general register, all 64 bits. */

@@ -25,7 +25,7 @@ import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';
 import { HandlerCode, Import, type Locals, loadAt, masked, RECORD_LOCAL } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
-import { Outcome, Rec } from './record.ts';
+import { AccessInfo, Outcome, Rec } from './record.ts';
 import type { Form, Variant } from './variant.ts';
 
 /** How a handler leaves: differs between cases of the main function and functions of their own. */
@@ -44,6 +44,7 @@ export class RecordOps implements Ops {
   readonly size: 16 | 32 | 64;
   readonly lanes: 1 | 2 | 4;
   readonly vex: boolean;
+  readonly checked: boolean;
   private touchesMmx = false;
   private readonly hosts = new Map<string, I32>();
   protected readonly code: HandlerCode;
@@ -71,6 +72,7 @@ export class RecordOps implements Ops {
     this.size = variant.size;
     this.lanes = variant.lanes;
     this.vex = variant.row.vex;
+    this.checked = variant.checked;
   }
 
   /** Emits the whole handler. */
@@ -285,6 +287,10 @@ export class RecordOps implements Ops {
     this.code.commit(host);
   }
 
+  checkAddress(address: I64, bytes: number, write: boolean): void {
+    this.linear(this.let(address), bytes, write);
+  }
+
   probe(address: I64, bytes: number): void {
     this.hostOf(address, bytes, true);
   }
@@ -341,9 +347,17 @@ export class RecordOps implements Ops {
     return this.let(this.wrapRip(i64.add(this.get('blockRip') as I64, i64.extend_u(this.code.field16(Rec.next)))));
   }
 
+  checkTarget(rip?: I64): void {
+    if (!this.checked) return;
+    const to = this.let(rip ?? this.branchTarget());
+    this.if(i64.gt_u(to, this.get('codeLimit') as I64), () => this.raise(Vector.GP));
+  }
+
   branch(condition?: I32): void {
     const taken = (): void => {
-      emitExpr(this.code.w, this.wrapRip(i64.add(this.get('blockRip') as I64, this.code.field64(Rec.imm))));
+      const to = this.let(this.branchTarget());
+      this.checkTarget(to);
+      emitExpr(this.code.w, to);
       this.around.jump(this.code.w, this.code.depth, Rec.taken);
     };
     if (condition === undefined) taken();
@@ -363,6 +377,7 @@ export class RecordOps implements Ops {
   }
 
   jump(rip: I64): void {
+    this.checkTarget(rip);
     emitExpr(this.code.w, rip);
     this.around.jump(this.code.w, this.code.depth, 0);
     this.code.ended = true;
@@ -421,12 +436,12 @@ export class RecordOps implements Ops {
   }
 
   segmentBase(): I64 {
-    if (this.variant.checked) return i64.const(0);
+    if (this.checked) return i64.const(0);
     return this.let(loadAt(64, this.code.field16(Rec.segmentBase)) as I64);
   }
 
   extraBase(): I64 {
-    if (this.variant.checked) return i64.const(0);
+    if (this.checked) return i64.const(0);
     return this.let(loadAt(64, this.code.field16(Rec.base)) as I64);
   }
 
@@ -458,31 +473,45 @@ export class RecordOps implements Ops {
     const key = `${i}${write}`;
     const known = this.hosts.get(key);
     if (known) return known;
-    const address = this.linear(this.address(i), bytes, write);
-    if (bytes >= 16) this.checkAlignment(address, bytes);
+    const aligned = bytes >= 16 && this.isAligned;
+    const address = this.linear(this.address(i), bytes, write, aligned ? AccessInfo.Aligned : 0);
+    // Checked accesses have that in them, before the limit.
+    if (aligned && !this.checked) this.if(this.misaligned(address, bytes)!, () => this.raise(Vector.GP));
     const host = this.code.translate(address, bytes, write);
     if (this.code.depth === 0) this.hosts.set(key, host);
     return host;
   }
 
+  private branchTarget(): I64 {
+    return this.wrapRip(i64.add(this.get('blockRip') as I64, this.code.field64(Rec.imm)));
+  }
+
   private hostOf(address: I64, bytes: number, write: boolean, extra = false): I32 {
-    return this.code.translate(this.linear(this.let(address), bytes, write, extra), bytes, write);
+    return this.code.translate(
+      this.linear(this.let(address), bytes, write, extra ? AccessInfo.Extra : 0),
+      bytes,
+      write,
+    );
   }
 
-  protected linear(address: I64, bytes: number, write: boolean, extra = false): I64 {
-    return this.variant.checked ? this.code.checkedAddress(address, bytes, write, extra) : address;
+  protected linear(address: I64, bytes: number, write: boolean, flags = 0): I64 {
+    if (!this.checked) return address;
+    const { unaligned, elementwise } = this.variant.row.row.options;
+    return this.code.checkedAddress(
+      address,
+      bytes | (write ? AccessInfo.Write : 0) | flags | (unaligned || elementwise ? AccessInfo.Unaligned : 0),
+    );
   }
 
-  private checkAlignment(address: I64, bytes: number): void {
-    const misaligned = this.misaligned(address, bytes);
-    if (misaligned) this.if(misaligned, () => this.raise(Vector.GP));
+  /** Must vector operands in memory be aligned? */
+  protected get isAligned(): boolean {
+    const { align } = this.variant.row.row.options;
+    return align === 'always' || (align === undefined && !this.vex);
   }
 
   /** Not zero for an address that the instruction does not take, if it is so particular. */
   protected misaligned(address: I64, bytes: number): I32 | undefined {
-    const { align } = this.variant.row.row.options;
-    if (align === 'never' || (align === undefined && this.vex)) return undefined;
-    return i32.and(i32.wrap(address), bytes - 1);
+    return this.isAligned ? i32.and(i32.wrap(address), bytes - 1) : undefined;
   }
 
   /** MMX instructions set TOP = 0 and mark all registers in use; Intel SDM vol. 1, 9.5.1. */

@@ -48,8 +48,11 @@ export const RecordFlag = {
   Long: 8,
 } as const;
 
-/** What the generated code says of an access: its bytes (up to 64), and these. */
-export const AccessInfo = { Write: 0x100, Stack: 0x200, Extra: 0x400 } as const;
+/**
+ * What the generated code says of an access: its bytes (up to 64), and these. `Extra`: in ES, of a string instruction.
+ * `Aligned`: #GP when it is not aligned to its size. `Unaligned`: no alignment check.
+ */
+export const AccessInfo = { Write: 0x100, Stack: 0x200, Extra: 0x400, Aligned: 0x800, Unaligned: 0x1000 } as const;
 
 /** What a handler function tells the main function to do next. */
 export const Action = { Continue: 0, Jump: 1, Exit: 2, Leave: 3 } as const;

@@ -57,8 +57,9 @@ export function operandBits(o: Operand, size: number, vexL: number, w: number): 
     case 'q':
       return 64;
     case 'v':
-    case 'z':
       return size;
+    case 'z':
+      return Math.min(size, 32);
     case 'y':
       return w ? 64 : 32;
     case 'dq':

@@ -17,6 +17,8 @@ export interface Ops extends Builder {
   readonly size: 16 | 32 | 64;
   /** Vector length in 16-byte lanes; 2 for VEX.256, 4 only under EVEX. */
   readonly lanes: 1 | 2 | 4;
+  /** Code whose segments are not flat, or with AC set: see interp/variant.ts. */
+  readonly checked: boolean;
   /** VEX or EVEX encoded: writes to a vector register clear what is above the vector length (done by `writeVector`). */
   readonly vex: boolean;
   /** Size in bits of operand `i`. */
@@ -56,6 +58,8 @@ export interface Ops extends Builder {
   store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra?: boolean): void;
   loadVector(address: I64): V128;
   storeVector(address: I64, v: V128): void;
+  /** In checked code, faults as the segment of an access has it, without regard to pages. */
+  checkAddress(address: I64, bytes: number, write: boolean): void;
   /** Faults as a store of `bytes` bytes would. */
   probe(address: I64, bytes: number): void;
   /** Stores at the top of the stack and then commits RSP. Width in bits. */
@@ -76,6 +80,11 @@ export interface Ops extends Builder {
   thisRip(): I64;
   /** RIP after this instruction, as it is seen by the program (32 or 16 bits outside 64-bit mode). */
   nextRip(): I64;
+  /**
+   * Faults when the branch (or a jump to `rip`) would leave the code segment. `branch` and `jump` do so by themselves: this
+   * is for instructions that do something before.
+   */
+  checkTarget(rip?: I64): void;
   /** Relative branch to operand J, when the condition holds. Ends the block. */
   branch(condition?: I32): void;
   /** Jump to an address in CS. Ends the block. */

@@ -266,10 +266,13 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64): Lower =>
     const count = (h.lanes * 128) / Math.max(indexBits, bits);
     const state = new Uint8Array(view.buffer, 0, 0x10000);
     const clearAbove = (from: number): void => void state.fill(0, to + from, to + VECTOR_BYTES);
+    let done = false;
     for (let i = 0; i < count; i++) {
       const mask = view.getBigUint64(k, true);
       if (!((mask >> BigInt(i)) & 1n)) continue;
-      const value = h.load(bits, at(i));
+      const value = done ? h.orTrap(() => h.load(bits, at(i))) : h.load(bits, at(i));
+      if (value === undefined) return;
+      done = true;
       if (bits === 32) view.setUint32(to + 4 * i, Number(value), true);
       else view.setBigUint64(to + 8 * i, value, true);
       view.setBigUint64(k, mask & ~(1n << BigInt(i)), true);
@@ -287,11 +290,17 @@ const scatter = (indexBits: 32 | 64, bits: 32 | 64): Lower =>
     const at = addresses(h, indexBits);
     const k = view.getUint16(h.record + Rec.opmask, true);
     const count = (h.lanes * 128) / Math.max(indexBits, bits);
+    let done = false;
     for (let i = 0; i < count; i++) {
       const mask = view.getBigUint64(k, true);
       if (!((mask >> BigInt(i)) & 1n)) continue;
       const value = bits === 32 ? BigInt(view.getUint32(from + 4 * i, true)) : view.getBigUint64(from + 8 * i, true);
-      h.store(bits, at(i), value);
+      const store = (): true => {
+        h.store(bits, at(i), value);
+        return true;
+      };
+      if ((done ? h.orTrap(store) : store()) === undefined) return;
+      done = true;
       view.setBigUint64(k, mask & ~(1n << BigInt(i)), true);
     }
     view.setBigUint64(k, 0n, true);

@@ -90,8 +90,7 @@ const popcnt: Lower = (c) => {
 /** The forms of one of BSF, BSR and their F3 counterparts, which 66 and F2 do not change but for the size. */
 const scanRows = (name: string, plain: Lower, counting: string, withF3: Lower, opcode: string): Row[] => [
   op(name, `NP 0F ${opcode} /r`, 'Gv Ev', plain),
-  op(name, `66 REX.W 0F ${opcode} /r`, 'Gq Eq', plain),
-  op(name, `66 0F ${opcode} /r`, 'Gw Ew', plain),
+  op(name, `66 0F ${opcode} /r`, 'Gv Ev', plain, { sized66: true }),
   op(name, `F2 0F ${opcode} /r`, 'Gv Ev', plain),
   op(counting, `F3 0F ${opcode} /r`, 'Gv Ev', withF3),
 ];

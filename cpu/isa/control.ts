@@ -22,32 +22,36 @@ function canonical(c: Ops, rip: I64): I64 {
 
 const jmpIndirect: Lower = (c) => c.jump(canonical(c, c.let(target(c.read(0)))));
 
-/** CALL stores the return address before RSP moves; then it jumps. */
-function pushReturn(c: Ops): void {
+/** CALL stores the return address, then finds that the target is beyond the limit or not canonical, then moves RSP. */
+function pushReturn(c: Ops, checkTarget: () => void): void {
+  const sp = c.let(c.register(4, 64) as I64);
   const rip = c.nextRip();
   c.push(c.size, c.size === 64 ? rip : i32.wrap(rip));
+  const moved = c.let(c.register(4, 64) as I64);
+  c.setRegister(4, 64, sp);
+  checkTarget();
+  c.setRegister(4, 64, moved);
 }
 const call: Lower = (c) => {
-  pushReturn(c);
+  if (c.checked) pushReturn(c, () => c.checkTarget());
+  else c.push(c.size, c.size === 64 ? c.nextRip() : i32.wrap(c.nextRip()));
   c.branch();
 };
 const callIndirect: Lower = (c) => {
   const to = c.let(target(c.read(0)));
-  const sp = c.let(c.register(4, 64));
-  pushReturn(c);
-  if (c.size === 64) {
-    // The return address is stored all the same.
-    c.if(i64.ne(i64.shr_s(i64.shl(to, 16), 16), to), () => {
-      c.setRegister(4, 64, sp);
-      c.raise(Vector.GP);
+  if (c.size === 64 || c.checked) {
+    pushReturn(c, () => {
+      canonical(c, to);
+      c.checkTarget(to);
     });
-  }
+  } else c.push(c.size, i32.wrap(c.nextRip()));
   c.jump(to);
 };
 
 const ret: Lower = (c) => {
   const top = c.pop(c.size);
   const to = canonical(c, c.let(target(top.value)));
+  c.checkTarget(to);
   top.commit();
   c.jump(to);
 };
@@ -55,6 +59,7 @@ const retAndRelease: Lower = (c) => {
   const top = c.pop(c.size);
   const extra = c.let(i64.and(zeroExtend(c.read(0)), 0xffff));
   const to = canonical(c, c.let(target(top.value)));
+  c.checkTarget(to);
   top.commit();
   const sp = c.register(4, 64) as I64;
   const mask = c.get('stackMask') as I64;
@@ -74,19 +79,26 @@ const loop =
     const mask = c.addressMask();
     const old = c.let(c.register(1, 64) as I64);
     const left = c.let(i64.and(i64.sub(old, 1), mask));
-    const narrow = i64.eq(mask, 0xffff);
+    const more = i64.ne(left, 0);
+    const taken = c.let(when === 'always' ? more : i32.and(more, when === 'equal' ? zero(c) : i32.eqz(zero(c))));
+    c.if(taken, () => c.checkTarget());
     c.if(
-      narrow,
+      i64.eq(mask, 0xffff),
       () => c.setRegister(1, 16, i32.wrap(left)),
       () => c.setRegister(1, 64, left),
     );
-    const more = i64.ne(left, 0);
-    if (when === 'always') c.branch(more);
-    else c.branch(i32.and(more, when === 'equal' ? zero(c) : i32.eqz(zero(c))));
+    c.branch(taken);
   };
 const jcxz: Lower = (c) => c.branch(i64.eqz(counter(c)));
 
-const interrupt = helper((h) => h.exit({ kind: 'interrupt', vector: h.imm & 0xff }));
+/** The gates that Linux opens to user mode (arch/x86/kernel/traps.c, trap_init): INT3, INTO, INT 0x80. */
+const USER_GATES: readonly number[] = [Vector.BP, Vector.OF, 0x80];
+const IDT = 2;
+const interrupt = helper((h) => {
+  const vector = h.imm & 0xff;
+  if (!USER_GATES.includes(vector)) h.raise(Vector.GP, vector * 8 + IDT);
+  h.exit({ kind: 'interrupt', vector });
+});
 const int3 = helper((h) => h.exit({ kind: 'interrupt', vector: Vector.BP }));
 const int1 = helper((h) => h.exit({ kind: 'interrupt', vector: Vector.DB }));
 const into = helper((h) => {

@@ -2,8 +2,16 @@
 import { Vector } from '../exit.ts';
 import { Flag } from '../flags.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
+import { AccessInfo } from '../interp/record.ts';
 import { Attribute, descriptorDpl } from '../segment.ts';
-import { checkCode, findDescriptor, loadSegmentRegister, type SegmentFault } from '../segment-checks.ts';
+import {
+  checkAccess,
+  checkCode,
+  checkStackSelector,
+  findDescriptor,
+  loadSegmentRegister,
+  type SegmentFault,
+} from '../segment-checks.ts';
 import { Segment } from '../state.ts';
 import { helper } from './row.ts';
 
@@ -16,6 +24,10 @@ const isCanonical = (rip: bigint): boolean => BigInt.asIntN(48, rip) === BigInt.
 /** Checks CS and the target before anything changes. */
 function checkTarget(h: HelperContext, selector: number, rip: bigint): void {
   refuse(h, checkCode(h.cpu, selector));
+  checkOffset(h, selector, rip);
+}
+
+function checkOffset(h: HelperContext, selector: number, rip: bigint): void {
   const d = findDescriptor(h.cpu, selector)!;
   if (d.attributes & Attribute.Long) {
     if (!isCanonical(rip)) h.raise(Vector.GP);
@@ -44,9 +56,8 @@ function transfer(h: HelperContext, selector: number, rip: bigint): void {
 function farPointer(h: HelperContext): { selector: number; rip: bigint } {
   const { size } = h;
   if (!h.isMemory(0)) return { selector: h.imm2 & 0xffff, rip: BigInt.asUintN(size, BigInt(h.imm)) };
-  const at = h.address(0);
-  const rip = h.load(size, at);
-  return { selector: Number(h.load(16, at + BigInt(size / 8))), rip };
+  const rip = h.load(size, h.address(0));
+  return { selector: Number(h.load(16, h.addressAt(0, size / 8))), rip };
 }
 
 /** A code segment or a call gate; Linux sets up no gates, so a gate cannot be met. */
@@ -56,20 +67,30 @@ export const farJump = helper((h) => {
   transfer(h, selector, rip);
 });
 
+/** CALL pushes with the stack of the mode it goes to: in 64-bit mode RSP without a segment, else ESP or SP in SS. */
 export const farCall = helper((h) => {
   const { selector, rip } = farPointer(h);
-  checkTarget(h, selector, rip);
-  const bytes = BigInt(h.size / 8);
+  refuse(h, checkCode(h.cpu, selector));
+  const { segments } = h.cpu;
+  const toLong = (findDescriptor(h.cpu, selector)!.attributes & Attribute.Long) !== 0;
+  const big = (segments.attributes(Segment.SS) & Attribute.Big) !== 0;
+  const mask = toLong ? 0xffffffffffffffffn : big ? 0xffffffffn : 0xffffn;
+  const bytes = h.size / 8;
   const sp = h.register(4);
-  const mask = h.get64('stackMask');
-  const slot = (n: bigint): bigint => h.stackAddress((sp - bytes * n) & mask, Number(bytes), true);
-  h.probeLinear(slot(1n), Number(bytes));
-  h.probeLinear(slot(2n), Number(bytes));
-  h.storeLinear(h.size, slot(1n), BigInt(h.cpu.segments.selector(Segment.CS)));
-  h.storeLinear(h.size, slot(2n), h.nextRip);
-  h.setRegister(4, 64, (sp & h.get64('stackKeep')) | ((sp - 2n * bytes) & mask));
+  const push = (n: number, v: bigint): void => {
+    const offset = (sp - BigInt(bytes * n)) & mask;
+    h.cpu.access.stack = true;
+    h.storeLinear(h.size, checkAccess(h.cpu, h.record, offset, bytes, STACK_WRITE, toLong), v);
+  };
+  push(1, BigInt(segments.selector(Segment.CS)));
+  push(2, h.nextRip);
+  h.cpu.access.stack = false;
+  checkOffset(h, selector, rip);
+  const moved = (sp - BigInt(2 * bytes)) & mask;
+  h.setRegister(4, 64, mask === 0xffffn ? (sp & 0xffff0000n) | moved : moved);
   transfer(h, selector, rip);
 });
+const STACK_WRITE = AccessInfo.Stack | AccessInfo.Write;
 
 /** Reads the `n`th item of the operand size from the top of the stack. */
 function stackItem(h: HelperContext, n: number): bigint {
@@ -81,19 +102,33 @@ function stackItem(h: HelperContext, n: number): bigint {
   return item;
 }
 
-function release(h: HelperContext, bytes: number): void {
+/** A selector is 16 bits, whatever the size of its slot. */
+function stackSelector(h: HelperContext, n: number): number {
+  const offset = (h.register(4) + BigInt((n * h.size) / 8)) & h.get64('stackMask');
+  h.cpu.access.stack = true;
+  const selector = Number(h.loadLinear(16, h.stackAddress(offset, 2, false)));
+  h.cpu.access.stack = false;
+  return selector;
+}
+
+/** Pops `bytes` after a return to `selector`: with the width of the stack there when that is 64-bit code. */
+function release(h: HelperContext, bytes: number, selector: number): void {
   const sp = h.register(4);
+  if (findDescriptor(h.cpu, selector)!.attributes & Attribute.Long) {
+    h.setRegister(4, 64, sp + BigInt(bytes));
+    return;
+  }
   h.setRegister(4, 64, (sp & h.get64('stackKeep')) | ((sp + BigInt(bytes)) & h.get64('stackMask')));
 }
 
 /** RETF stays at CPL 3; a lower RPL in the selector is #GP. */
 export const farReturn = helper((h) => {
-  const selector = Number(stackItem(h, 1) & 0xffffn);
+  const selector = stackSelector(h, 1);
   const rip = stackItem(h, 0);
   if ((selector & 3) !== 3) h.raise(Vector.GP, selector & 0xfffc);
   checkTarget(h, selector, rip);
   const extra = h.variant.forms.length === 0 ? 0 : h.imm & 0xffff;
-  release(h, (2 * h.size) / 8 + extra);
+  release(h, (2 * h.size) / 8 + extra, selector);
   transfer(h, selector, rip);
 });
 
@@ -104,17 +139,24 @@ const IRET_KEPT = Flag.IF | Flag.IOPL | Flag.VIF | Flag.VIP | Flag.VM;
 /** IRET in 64-bit mode pops SS:RSP as well; in compatibility mode only when the privilege level changes, which it cannot. */
 export const iret = helper((h) => {
   if (h.rflags & Flag.NT) h.raise(Vector.GP);
-  const rip = stackItem(h, 0);
-  const selector = Number(stackItem(h, 1) & 0xffffn);
+  // Processors read the flags first, and RIP last.
   const image = Number(stackItem(h, 2) & 0xffffffffn);
+  const selector = Number(stackItem(h, 1) & 0xffffn);
+  const rip = stackItem(h, 0);
   if ((selector & 3) !== 3) h.raise(Vector.GP, selector & 0xfffc);
-  checkTarget(h, selector, rip);
+  refuse(h, checkCode(h.cpu, selector));
+  const sp = h.long ? stackItem(h, 3) : 0n;
+  const ss = h.long ? Number(stackItem(h, 4) & 0xffffn) : 0;
+  if (h.long) refuse(h, checkStackSelector(h.cpu, ss));
+  checkOffset(h, selector, rip);
   if (h.long) {
-    const sp = stackItem(h, 3);
-    const ss = Number(stackItem(h, 4) & 0xffffn);
-    refuse(h, loadSegmentRegister(h.cpu, Segment.SS, ss));
-    h.setRegister(4, 64, h.size === 64 ? sp : sp & (h.size === 32 ? 0xffffffffn : 0xffffn));
-  } else release(h, (3 * h.size) / 8);
+    loadSegmentRegister(h.cpu, Segment.SS, ss);
+    const popped = h.size === 64 ? sp : sp & (h.size === 32 ? 0xffffffffn : 0xffffn);
+    const toLong = (findDescriptor(h.cpu, selector)!.attributes & Attribute.Long) !== 0;
+    const small = !toLong && (h.cpu.segments.attributes(Segment.SS) & Attribute.Big) === 0;
+    // A 16-bit stack takes SP only: the rest of ESP stays.
+    h.setRegister(4, 64, small ? (h.register(4) & 0xffff0000n) | (popped & 0xffffn) : popped);
+  } else release(h, (3 * h.size) / 8, selector);
   const old = h.rflags;
   const changes = (h.size === 16 ? IRET_BITS & 0xffff : IRET_BITS) & ~IRET_KEPT;
   h.rflags = (old & ~changes) | (image & changes);
@@ -125,9 +167,8 @@ export const iret = helper((h) => {
 export const loadFarPointer = (s: number) =>
   helper((h) => {
     const { size } = h;
-    const at = h.address(1);
-    const offset = h.load(size, at);
-    const selector = Number(h.load(16, at + BigInt(size / 8)));
+    const offset = h.load(size, h.address(1));
+    const selector = Number(h.load(16, h.addressAt(1, size / 8)));
     refuse(h, loadSegmentRegister(h.cpu, s, selector));
     h.write(0, offset);
     h.leave();
@@ -164,7 +205,7 @@ export const pushSegment = (s: number) =>
 
 export const popSegment = (s: number) =>
   helper((h) => {
-    const selector = Number(stackItem(h, 0) & 0xffffn);
+    const selector = stackSelector(h, 0);
     const before = h.register(4);
     const released = h.get64('stackMask');
     const keep = h.get64('stackKeep');

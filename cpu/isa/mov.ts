@@ -17,7 +17,7 @@ const movsx: Lower = (c) => c.write(0, toWidth(c.bits(0), signExtend(c.bits(1), 
 /** MOVSXD without REX.W: a plain move of 32 (or 16) bits. */
 const movsxd: Lower = (c) => {
   const v = c.read(1);
-  c.write(0, c.bits(0) === 64 ? i64.extend_s(v as I32) : truncate(c.bits(0), v));
+  c.write(0, c.bits(0) === 64 ? i64.extend_s(v as I32) : v);
 };
 
 const xchg: Lower = (c) => {
@@ -103,7 +103,7 @@ export const movRows: readonly Row[] = [
   op('movzx', '0F B7 /r', 'Gv Ew', movzx),
   op('movsx', '0F BE /r', 'Gv Eb', movsx),
   op('movsx', '0F BF /r', 'Gv Ew', movsx),
-  op('movsxd', '63 /r', 'Gv Ed', movsxd, { mode: '64' }),
+  op('movsxd', '63 /r', 'Gv Ez', movsxd, { mode: '64' }),
   op('xchg', '86 /r', 'Eb Gb', xchg, { lock: true }),
   op('xchg', '87 /r', 'Ev Gv', xchg, { lock: true }),
   op('bswap', '0F C8+r', 'Zv', bswap),

@@ -13,7 +13,9 @@ const random = helper((h: HelperContext) => {
 export const randomRows: readonly Row[] = [
   // IA32_TSC_AUX is 0 on the only processor.
   op('rdpid', 'F3 0F C7 /7', 'Rd', (c) => c.write(0, i32.const(0))),
-  op('rdrand', '0F C7 /6', 'Rv', random),
-  op('rdseed', '0F C7 /7', 'Rv', random),
+  op('rdrand', 'NP 0F C7 /6', 'Rv', random),
+  op('rdrand', '66 0F C7 /6', 'Rv', random, { sized66: true }),
+  op('rdseed', 'NP 0F C7 /7', 'Rv', random),
+  op('rdseed', '66 0F C7 /7', 'Rv', random, { sized66: true }),
   op('clwb', '66 0F AE /6', 'Mb', (c) => void c.read(0)),
 ];

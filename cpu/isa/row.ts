@@ -43,6 +43,10 @@ export interface RowOptions {
   readonly mode?: '64' | '32';
   /** In 64-bit mode the operand size is 64 by default (`d64`: 66 makes 16), or always 64 (`f64`). Appendix A's superscripts. */
   readonly osz?: 'd64' | 'f64';
+  /** The 66 that the encoding names is the operand-size prefix as well. */
+  readonly sized66?: true;
+  /** Accesses are not subject to the alignment check. */
+  readonly unaligned?: true;
   /** Nothing of the block follows: control transfers, and what changes mode, flags TF or mappings. Conditional jumps too. */
   readonly ends?: true;
   /** Not with REX.B, which makes another instruction of it (90: NOP or XCHG R8, RAX). */
@@ -56,7 +60,8 @@ export interface RowOptions {
    * `never`: MOVUPS and the like. `always`: MOVAPS, MOVNTDQ... in both encodings (32 bytes for ymm).
    */
   readonly align?: 'never' | 'always';
-  /** The row goes through the elements of its memory operand itself: those that a mask leaves out are not checked. */
+  /** The row goes through the elements of its memory operand itself: those that a mask leaves out are not
+   * checked, and none is subject to the alignment check. */
   readonly elementwise?: true;
   /** SIB.index names a vector register (VSIB). */
   readonly vsib?: true;

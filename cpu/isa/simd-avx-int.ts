@@ -170,6 +170,14 @@ function chosen(c: Ops, mask: readonly V128[], bits: 32 | 64): I32[] {
   });
 }
 
+/** The limit of the segment counts for all elements before the first of them is touched. */
+function checkElements(c: Ops, conditions: readonly I32[], address: I64, bits: 32 | 64, write: boolean): void {
+  if (!c.checked) return;
+  conditions.forEach((condition, i) => {
+    c.if(condition, () => c.checkAddress(c.let(i64.add(address, (i * bits) / 8)), bits / 8, write));
+  });
+}
+
 /** VPMASKMOV, VMASKMOV load: `Vx Hx Mx`; elements that are not chosen are not touched and read as 0. */
 const maskedLoad =
   (bits: 32 | 64): Lower =>
@@ -178,7 +186,9 @@ const maskedLoad =
     const address = c.let(c.address(2));
     const perLane = 128 / bits;
     const values = mask.map(() => c.variable<'v128'>(v128.zero()));
-    chosen(c, mask, bits).forEach((condition, i) => {
+    const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
+    checkElements(c, conditions, address, bits, false);
+    conditions.forEach((condition, i) => {
       const lane = values[Math.floor(i / perLane)]!;
       c.if(condition, () => {
         const value = c.load(bits, c.let(i64.add(address, (i * bits) / 8)));
@@ -205,6 +215,7 @@ const maskedStore =
     const source = lanesOf(c, 2);
     const perLane = 128 / bits;
     const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
+    checkElements(c, conditions, address, bits, true);
     conditions.forEach((condition, i) => {
       c.if(condition, () => c.probe(c.let(i64.add(address, (i * bits) / 8)), bits / 8));
     });

@@ -34,9 +34,12 @@ const gather = (indexBits: 32 | 64, bits: 32 | 64) =>
       state.fill(sign, mask + bytes * i, mask + bytes * (i + 1));
     }
     state.fill(0, mask + length, mask + VECTOR_BYTES);
+    let done = false;
     for (let i = 0; i < count; i++) {
       if (view.getInt8(mask + bytes * i) >= 0) continue;
-      const value = h.load(bits, at(i));
+      const value = done ? h.orTrap(() => h.load(bits, at(i))) : h.load(bits, at(i));
+      if (value === undefined) return;
+      done = true;
       if (bits === 32) view.setUint32(to + 4 * i, Number(value), true);
       else view.setBigUint64(to + 8 * i, value, true);
       state.fill(0, mask + bytes * i, mask + bytes * (i + 1));
@@ -51,6 +54,7 @@ function gathers(name: string, opcode: string, lower: ReturnType<typeof gather>,
     op(name, `VEX.${length}.66.0F38.${w} ${opcode} /r`, 'Vx M Hx', lower, {
       addressOnly: true,
       string: 'source',
+
       vsib: true,
       elementwise: true,
     }),

@@ -91,7 +91,7 @@ const maskedStore = (count: 8 | 16): Lower =>
   helper((h) => {
     const { view } = h;
     const base = h.segmentBase;
-    const address = (i: number): bigint => ((h.register(7) + BigInt(i)) & (h.long ? h.addressMask : MASK32)) + base;
+    const address = (i: number): bigint => (((h.register(7) + BigInt(i)) & h.addressMask) + base) & h.get64('ripMask');
     const chosen: number[] = [];
     for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
     // Whole halves are checked, the upper one first, whatever the mask says (the SDM leaves that to the implementation).
@@ -103,7 +103,6 @@ const maskedStore = (count: 8 | 16): Lower =>
     h.probe(address(0), 8);
     for (const i of chosen) h.store(8, address(i), BigInt(view.getUint8(h.slot(0) + i)));
   });
-const MASK32 = 0xffffffffn;
 
 /** One processor that runs everything in order: nothing is left to wait for. */
 const fence: Lower = () => {};

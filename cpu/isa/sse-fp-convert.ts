@@ -620,8 +620,8 @@ export const sseFpConvertRows: readonly Row[] = [
   ...sse('roundpd', '66 0F3A 09 /r', 'Vx Wx Ib', roundPacked(64)),
   ...sse('roundss', '66 0F3A 0A /r', 'Vd Hd Wd Ib', roundScalar(32), { vex: 'LIG' }),
   ...sse('roundsd', '66 0F3A 0B /r', 'Vq Hq Wq Ib', roundScalar(64), { vex: 'LIG' }),
-  op('vcvtph2ps', 'VEX.128.66.0F38.W0 13 /r', 'Vdq Wq', fromHalf),
-  op('vcvtph2ps', 'VEX.256.66.0F38.W0 13 /r', 'Vqq Wdq', fromHalf),
-  op('vcvtps2ph', 'VEX.128.66.0F3A.W0 1D /r', 'Wq Vdq Ib', toHalf),
-  op('vcvtps2ph', 'VEX.256.66.0F3A.W0 1D /r', 'Wdq Vqq Ib', toHalf),
+  op('vcvtph2ps', 'VEX.128.66.0F38.W0 13 /r', 'Vdq Wq', fromHalf, { unaligned: true }),
+  op('vcvtph2ps', 'VEX.256.66.0F38.W0 13 /r', 'Vqq Wdq', fromHalf, { unaligned: true }),
+  op('vcvtps2ph', 'VEX.128.66.0F3A.W0 1D /r', 'Wq Vdq Ib', toHalf, { unaligned: true }),
+  op('vcvtps2ph', 'VEX.256.66.0F3A.W0 1D /r', 'Wdq Vqq Ib', toHalf, { unaligned: true }),
 ];

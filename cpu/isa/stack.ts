@@ -74,7 +74,7 @@ const enter = helper((h) => {
   }
   if (level > 0) h.storeLinear(h.size, slot(level + 1), frame);
   const end = sp - bytes * BigInt(level + 1) - BigInt(h.imm & 0xffff);
-  h.probeLinear(h.stackAddress(stackOffset(h, end), 1, true), 1);
+  h.probeLinear(h.stackAddress(stackOffset(h, end), Number(bytes), true), Number(bytes));
   h.setRegister(5, h.size, frame);
   moveStack(h, end);
 });

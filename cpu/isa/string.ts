@@ -138,7 +138,9 @@ const compareWhile =
         const w = word(bits);
         again(goesOn(c, c.let(i32.and(i64.ne(left(c), 0), equal ? w.eq(a, b) : w.ne(a, b)))));
       });
-      compare(c, bits, first.value as Int, second.value as Int);
+      // Between the elements, too, the flags are as before the first one.
+      const unfinished = i32.and(c.get('repeatStep') as I32, RepeatStep.Unfinished);
+      c.if(i32.eqz(unfinished), () => compare(c, bits, first.value as Int, second.value as Int));
     });
   };
 

@@ -73,7 +73,7 @@ const cmpxchg8b: Lower = (c) => {
 
 const cmpxchg16b = helper((h) => {
   const at = h.address(0);
-  if (at & 15n) h.raise(Vector.GP);
+  if (h.linearOf(at) & 15n) h.raise(Vector.GP);
   h.probe(at, 16);
   const old = h.loadBytes(at, 16);
   const view = new DataView(old.buffer);
@@ -121,9 +121,11 @@ const xlat: Lower = (c) => {
 const salc: Lower = (c) => c.setRegister(0, 8, i32.and(i32.sub(0, i32.and(statusWord(c), 1)), 0xff));
 
 const refused: Lower = (c) => c.raise(Vector.GP);
-/** CR0, CR2, CR3, CR4 and CR8 exist. */
-const controlRegister = (operand: number) =>
-  helper((h) => h.raise([0, 2, 3, 4, 8].includes(h.slot(operand)) ? Vector.GP : Vector.UD));
+/** CR0, CR2, CR3, CR4 and CR8 exist; DR4 and DR5 are names of DR6 and DR7. */
+const CONTROL = [0, 2, 3, 4, 8];
+const DEBUG = [0, 1, 2, 3, 4, 5, 6, 7];
+const existing = (operand: number, registers: readonly number[]) =>
+  helper((h) => h.raise(registers.includes(h.slot(operand)) ? Vector.GP : Vector.UD));
 const ends = { ends: true } as const;
 const only32 = { mode: '32' } as const;
 const segments: readonly [name: string, number][] = [
@@ -206,8 +208,8 @@ export const systemRows: readonly Row[] = [
   op('out', 'E6', 'Ib AL', refused, ends),
   op('out', 'E7', 'Ib EAX', refused, ends),
   ...['06', '08', '09', '30', '32', '33', '35', '07'].map((b) => op('privileged', `0F ${b}`, '', refused, ends)),
-  op('mov', '0F 20 /r', 'Rq Cq', controlRegister(1), ends),
-  op('mov', '0F 21 /r', 'Rq Dq', refused, ends),
-  op('mov', '0F 22 /r', 'Cq Rq', controlRegister(0), ends),
-  op('mov', '0F 23 /r', 'Dq Rq', refused, ends),
+  op('mov', '0F 20 /r', 'Rq Cq', existing(1, CONTROL), ends),
+  op('mov', '0F 21 /r', 'Rq Dq', existing(1, DEBUG), ends),
+  op('mov', '0F 22 /r', 'Cq Rq', existing(0, CONTROL), ends),
+  op('mov', '0F 23 /r', 'Dq Rq', existing(0, DEBUG), ends),
 ];

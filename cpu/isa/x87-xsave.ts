@@ -5,6 +5,7 @@ import { type I32, i32 } from '../ir/expr.ts';
 import {
   COMPONENTS,
   compactedOffset,
+  compactedSize,
   componentBytes,
   componentsInUse,
   FXSAVE_SIZE,
@@ -23,12 +24,25 @@ import {
 } from '../xsave.ts';
 import { helper, type Lower, op, type Row } from './row.ts';
 
-/** The memory operand's address, which must be aligned: #GP. */
-function aligned(h: HelperContext, alignment: bigint): bigint {
+/**
+ * The memory operand's address, which must be aligned: #GP, or #AC where that is enabled and the address is not one of a
+ * doubleword either.
+ */
+function areaOf(h: HelperContext, alignment: bigint): bigint {
   const address = h.address();
-  if (address % alignment !== 0n) {
-    h.raise(Vector.GP);
+  const linear = h.linearOf(address);
+  if (linear % alignment !== 0n) {
+    h.raise(h.alignmentChecked && linear & 3n ? Vector.AC : Vector.GP);
   }
+  return address;
+}
+
+/** The same for an area that is written, or read as a whole: its last byte is touched before all others. */
+function wholeArea(h: HelperContext, alignment: bigint, size: number, write: boolean): bigint {
+  h.checkByte(h.address(), write);
+  const address = areaOf(h, alignment);
+  h.checkByte(h.further(address, size - 1), write);
+  h.touch(h.further(address, size - 1), write);
   return address;
 }
 const registersOf = (h: HelperContext): number => (h.long ? 16 : 8);
@@ -37,11 +51,11 @@ const isWide = (h: HelperContext): boolean => h.size === 64;
 const fxsaveRow = helper((h) => {
   const n = registersOf(h);
   // Bytes 416-511, and the upper registers' outside 64-bit mode, stay as they are in memory.
-  h.storeBytes(aligned(h, 16n), fxsave(h, isWide(h), n).subarray(0, 160 + 16 * n));
+  h.storeBytes(wholeArea(h, 16n, FXSAVE_SIZE, true), fxsave(h, isWide(h), n).subarray(0, 160 + 16 * n));
 });
 const fxrstorRow = helper((h) => {
-  const image = h.loadBytes(aligned(h, 16n), FXSAVE_SIZE);
-  if (!fxrstor(h, image, isWide(h), registersOf(h))) {
+  const bytes = h.loadBytes(wholeArea(h, 16n, FXSAVE_SIZE, false), FXSAVE_SIZE);
+  if (!fxrstor(h, bytes, isWide(h), registersOf(h))) {
     h.raise(Vector.GP);
   }
 });
@@ -81,8 +95,8 @@ function storeComponents(
 /** XSAVE, and XSAVEOPT, which leaves out what is in its initial configuration. */
 const xsaveRow = (optimised: boolean): Lower =>
   helper((h) => {
-    const address = aligned(h, 64n);
     const mask = requested(h);
+    const address = wholeArea(h, 64n, xstateSize(mask), true);
     h.probe(address, XSAVE_HEADER + 64);
     const before = h.load(64, address + BigInt(XSAVE_HEADER));
     const inUse = componentsInUse(h);
@@ -92,8 +106,8 @@ const xsaveRow = (optimised: boolean): Lower =>
   });
 
 const xsavec = helper((h) => {
-  const address = aligned(h, 64n);
   const mask = requested(h);
+  const address = wholeArea(h, 64n, compactedSize(mask), true);
   h.probe(address, XSAVE_HEADER + 64);
   // MXCSR belongs to SSE here and counts for its being in use.
   const mxcsr = h.get('mxcsr') !== MXCSR_DEFAULT ? XFEATURE_SSE : 0;
@@ -105,8 +119,12 @@ const xsavec = helper((h) => {
 });
 
 const xrstorRow = helper((h) => {
-  const address = aligned(h, 64n);
   const mask = requested(h);
+  h.checkByte(h.address(), false);
+  const address = areaOf(h, 64n);
+  const format = h.load(64, h.further(address, XSAVE_HEADER + 8)); // XCOMP_BV comes first
+  const size = format >> 63n ? compactedSize(Number(format & 0xffffffffn) & mask) : xstateSize(mask);
+  h.touch(h.further(address, size - 1), false);
   const { xcr0 } = h.cpu;
   const image = new Uint8Array(xstateSize(xcr0));
   image.set(h.loadBytes(address, XSAVE_HEADER + 64));

@@ -3,6 +3,7 @@
  * TypeScript; the common rows get a lowering from `x87-lower.ts` that needs them in rare cases only.
  */
 import { Vector } from '../exit.ts';
+import { Fault } from '../fault.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, i32 } from '../ir/expr.ts';
 import { FLAGS_ALL } from '../softfloat/env.ts';
@@ -212,6 +213,29 @@ const registers: readonly Row[] = [
 
 const environmentBits = (h: HelperContext): 16 | 32 => (h.size === 16 ? 16 : 32);
 
+/** Of a structure the first word is touched, then the last byte, then the others. */
+function touchEnds(h: HelperContext, bytes: number, write: boolean): void {
+  h.touch(h.address(), write, environmentBits(h) / 8);
+  h.touch(h.addressAt(0, bytes - 1), write);
+}
+
+/**
+ * `image` is that of the registers: what is read before the limit of the segment is loaded all the same, but for the
+ * control word, which comes last.
+ */
+function loadImage(h: HelperContext, image: Uint8Array, load: (image: Uint8Array) => void): void {
+  const controlWord = image.slice(0, 2);
+  try {
+    load(h.loadBytes(h.address(), image.length, image));
+  } catch (e) {
+    if (e instanceof Fault) {
+      image.set(controlWord);
+      load(image);
+    }
+    throw e;
+  }
+}
+
 /** Control instructions: the FN forms do not wait, and none of them moves the last instruction pointer. */
 const control: readonly Row[] = [
   op('fwait', '9B', '', x.wait),
@@ -222,7 +246,9 @@ const control: readonly Row[] = [
     helper((h) => {
       checkPending(new X87(h.view), h);
       const bits = environmentBits(h);
-      fldenv(h, h.loadBytes(h.address(), (7 * bits) / 8), bits);
+      const bytes = (7 * bits) / 8;
+      touchEnds(h, bytes, false);
+      loadImage(h, fstenv(h, bits), (image) => fldenv(h, image, bits));
     }),
   ),
   op('fldcw', 'D9 /5', 'Mw', x.loadControl),
@@ -231,7 +257,9 @@ const control: readonly Row[] = [
     'D9 /6',
     'M',
     helper((h) => {
-      h.storeBytes(h.address(), fstenv(h, environmentBits(h)));
+      const image = fstenv(h, environmentBits(h));
+      touchEnds(h, image.length, true);
+      h.storeBytes(h.address(), image);
       const fpu = new X87(h.view);
       fpu.cw |= FLAGS_ALL;
       fpu.summarise();
@@ -256,7 +284,9 @@ const control: readonly Row[] = [
     helper((h) => {
       checkPending(new X87(h.view), h);
       const bits = environmentBits(h);
-      frstor(h, h.loadBytes(h.address(), (7 * bits) / 8 + 80), bits);
+      const bytes = (7 * bits) / 8 + 80;
+      touchEnds(h, bytes, false);
+      loadImage(h, fsave(h, bits), (image) => frstor(h, image, bits));
     }),
   ),
   op(
@@ -264,7 +294,9 @@ const control: readonly Row[] = [
     'DD /6',
     'M',
     helper((h) => {
-      h.storeBytes(h.address(), fsave(h, environmentBits(h)));
+      const image = fsave(h, environmentBits(h));
+      touchEnds(h, image.length, true);
+      h.storeBytes(h.address(), image);
       initialise(new X87(h.view));
     }),
   ),

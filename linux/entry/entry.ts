@@ -72,9 +72,6 @@ export function handleExit(task: Task, exit: Exit): void {
 
 // ---- exceptions
 
-/** Instruction lengths that INT n has: the fault of a forbidden one points at it. */
-const INT_N_LENGTH = 2n;
-
 function interrupt(task: Task, vector: number): void {
   switch (vector) {
     case 0x80:
@@ -89,8 +86,7 @@ function interrupt(task: Task, vector: number): void {
       do_debug(task, 0);
       return;
     default:
-      task.regs.rip -= INT_N_LENGTH;
-      simpleTrap(task, Vector.GP, vector * 8 + 2);
+      throw new Error(`the CPU let INT ${vector} through`);
   }
 }
 

@@ -1,96 +1,191 @@
+import { spawn } from 'node:child_process';
 import { Command } from 'commander';
 import { coldRows, commonRows } from '../../cpu/isa/all.ts';
 import { RowCoverage } from './coverage.ts';
-import { drafts, newTally, runBatch } from './difftest.ts';
-import { Emulator } from './emulate.ts';
-import type { Draft } from './generate.ts';
+import { drafts, type Item, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
+import { announced, Emulator } from './emulate.ts';
+import { SLOTS } from './layout.ts';
 import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
 import { makeBackground } from './state.ts';
-import { allEncodings, type Encoding, wideEncodings } from './templates.ts';
+import { allEncodings, NOT_COMPARED, wideEncodings } from './templates.ts';
 
-const BATCH = 4096;
+/** A slot of code per case. */
+const BATCH = SLOTS;
 
 interface Options {
   readonly count: string;
   readonly seed: string;
+  readonly jobs: string;
   readonly rows?: string;
   readonly features?: string;
+  readonly kinds?: string;
   readonly examples: string;
   readonly summary: boolean;
+  readonly worker: boolean;
 }
 
-function main(): void {
-  const command = new Command('difftest')
-    .description('Runs single instructions on the host and on our CPU and compares the states after them.')
+/** What a process has found, as far as the report needs it. */
+interface Findings {
+  readonly cases: number;
+  readonly mismatches: number;
+  readonly byEncoding: [string, { cases: number; mismatches: number; completed: number }][];
+  readonly examples: string[];
+  readonly counts: number[][];
+}
+
+function parse(): Options {
+  return new Command('difftest')
+    .description('Runs instructions on the host and on our CPU and compares the states after them.')
     .option('--count <n>', 'cases', '20000')
     .option('--seed <n>', 'first seed', '1')
+    .option('--jobs <n>', 'processes', '1')
     .option('--rows <pattern>', 'only encodings whose name matches this regular expression')
     .option('--features <pattern>', 'only encodings with a CPUID feature that matches')
+    .option('--kinds <list>', 'step (under TF), single, sequence; all of them by default')
     .option('--examples <n>', 'mismatches shown per encoding', '1')
     .option('--summary', 'counts only', false)
-    .parse();
-  const options = command.opts<Options>();
-  if (!NativeRunner.available()) {
-    process.stderr.write('difftest needs Linux on x86-64 and gcc\n');
-    process.exitCode = 2;
-    return;
-  }
+    .option('--worker', 'prints its findings for the process that started it', false)
+    .parse()
+    .opts<Options>();
+}
+
+function work(options: Options, progress: (tally: Tally) => void): Findings {
   const rows = options.rows === undefined ? undefined : new RegExp(options.rows, 'i');
   const features = options.features === undefined ? undefined : new RegExp(options.features, 'i');
+  const kinds = options.kinds === undefined ? KINDS : KINDS.filter((kind) => options.kinds!.split(',').includes(kind));
+  const background = makeBackground();
   const runner = new NativeRunner();
-  const wide = wideEncodings();
-  if (!runner.has('AVX512F')) {
-    process.stderr.write(`SKIPPED LOUDLY: this host has no AVX-512: ${wide.length} encodings\n`);
-    wide.length = 0;
-  }
-  const encodings = [...allEncodings(), ...wide].filter(
+  const usable = [...allEncodings(), ...wideEncodings()].filter(({ features: has }) =>
+    has.every((f) => announced(f) && runner.has(f)),
+  );
+  const encodings = usable.filter(
     ({ name, features: has }) =>
       (!rows || rows.test(name)) && (!features || has.some((feature) => features.test(feature))),
   );
-  if (encodings.length === 0) {
-    process.stderr.write('no such rows\n');
-    process.exitCode = 2;
-    return;
-  }
-  const background = makeBackground();
+  if (!runner.has('AVX512F')) process.stderr.write('SKIPPED LOUDLY: this host has no AVX-512\n');
+  if (encodings.length === 0) throw new Error('no such rows');
   const emulator = new Emulator(background);
   const tally = newTally();
   const coverage = new RowCoverage([...commonRows, ...coldRows]);
-  let batch: { encoding: Encoding; draft: Draft }[] = [];
+  let batch: Item[] = [];
   const flush = (): void => {
     runBatch(runner, emulator, background, batch, tally, Number(options.examples));
     batch = [];
+    progress(tally);
   };
   try {
-    for (const item of drafts(encodings, Number(options.seed), Number(options.count))) {
+    for (const item of drafts(encodings, Number(options.seed), Number(options.count), usable, kinds)) {
       batch.push(item);
-      coverage.hit(item.draft.code, item.draft.compat);
+      const { draft } = item;
+      for (const start of draft.starts) coverage.hit(draft.code.subarray(start), draft.mode, draft.wide);
       if (batch.length === BATCH) flush();
     }
     if (batch.length > 0) flush();
   } finally {
     runner.close();
   }
+  return {
+    cases: tally.cases,
+    mismatches: tally.mismatches,
+    byEncoding: [...tally.byEncoding],
+    examples: options.summary ? [] : tally.examples.map(showMismatch),
+    counts: coverage.counts(),
+  };
+}
+
+/** The same program with a part of the cases each. */
+async function share(options: Options, jobs: number): Promise<Findings[]> {
+  const each = Math.ceil(Number(options.count) / jobs);
+  const done = new Array<number>(jobs).fill(0);
+  const started = Date.now();
+  const total = Number(options.count);
+  let shown = started;
+  const run = (job: number): Promise<Findings> =>
+    new Promise((resolve, reject) => {
+      const seed = Number(options.seed) + 1000003 * job;
+      const passed = ['--examples', options.examples, ...(options.summary ? ['--summary'] : [])];
+      if (options.rows !== undefined) passed.push('--rows', options.rows);
+      if (options.kinds !== undefined) passed.push('--kinds', options.kinds);
+      if (options.features !== undefined) passed.push('--features', options.features);
+      const args = [process.argv[1]!, '--worker', '--count', String(each), '--seed', String(seed), ...passed];
+      const child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        for (let end = text.indexOf('\n'); end >= 0 && text[0] === '#'; end = text.indexOf('\n')) {
+          done[job] = Number(text.slice(1, end));
+          text = text.slice(end + 1);
+          if (Date.now() - shown < 10000) continue;
+          shown = Date.now();
+          const sum = done.reduce((a, b) => a + b, 0);
+          process.stderr.write(`${sum} of ${total} cases, ${Math.round((1000 * sum) / (shown - started))} a second\n`);
+        }
+      });
+      child.on('close', (status) => {
+        if (status === 0) resolve(JSON.parse(text) as Findings);
+        else reject(new Error(`a worker ended with status ${status}`));
+      });
+    });
+  return Promise.all(Array.from({ length: jobs }, (_, job) => run(job)));
+}
+
+function report(options: Options, parts: readonly Findings[], seconds: number): void {
   const out: string[] = [];
-  if (!options.summary) for (const example of tally.examples) out.push(showMismatch(example));
-  const bad = [...tally.byEncoding].filter(([, row]) => row.mismatches > 0);
+  const shown = new Set<string>();
+  for (const example of parts.flatMap((p) => p.examples)) {
+    const encoding = example.split(' ', 1)[0]!;
+    if (!shown.has(encoding)) out.push(example);
+    shown.add(encoding);
+  }
+  const rows = new Map<string, { cases: number; mismatches: number; completed: number }>();
+  const coverage = new RowCoverage([...commonRows, ...coldRows]);
+  let cases = 0;
+  let mismatches = 0;
+  for (const part of parts) {
+    cases += part.cases;
+    mismatches += part.mismatches;
+    coverage.add(part.counts);
+    for (const [name, row] of part.byEncoding) {
+      const sum = rows.get(name) ?? { cases: 0, mismatches: 0, completed: 0 };
+      rows.set(name, sum);
+      sum.cases += row.cases;
+      sum.mismatches += row.mismatches;
+      sum.completed += row.completed;
+    }
+  }
+  const bad = [...rows].filter(([, row]) => row.mismatches > 0);
   if (bad.length > 0) {
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);
   }
-  if (tally.missing.size > 0) out.push(`no row (${tally.missing.size}): ${[...tally.missing.keys()].join(' ')}`);
-  const idle = [...tally.byEncoding].filter(([, row]) => row.completed === 0).map(([name]) => name);
+  const idle = [...rows].filter(([, row]) => row.completed === 0).map(([name]) => name);
   if (idle.length > 0) out.push(`never completed (${idle.length}): ${idle.join(' ')}`);
-  if (!rows && !features) {
+  if (options.rows === undefined && options.features === undefined) {
     const never = coverage.never();
-    const list = never.map(({ name, encoding }) => `${name} (${encoding})`);
+    const list = never.map(({ row, modes }) => `${row.name} (${row.encoding}) in ${modes.join(' and ')}-bit code`);
     out.push(`rows never met: ${never.length} of ${coverage.size}${never.length > 0 ? `: ${list.join(', ')}` : ''}`);
+    out.push(`not compared: ${NOT_COMPARED.map(([name, why]) => `${name.source} (${why})`).join(', ')}`);
   }
-  out.push(
-    `${tally.cases} cases, ${encodings.length} encodings, ${tally.mismatches} mismatches, ${tally.missing.size} encodings without a row`,
-  );
+  out.push(`${cases} cases in ${Math.round(seconds)} s, ${rows.size} encodings, ${mismatches} mismatches`);
   process.stdout.write(`${out.join('\n')}\n`);
-  process.exitCode = tally.mismatches > 0 ? 1 : 0;
+  process.exitCode = mismatches > 0 ? 1 : 0;
 }
 
-main();
+async function main(): Promise<void> {
+  const options = parse();
+  if (!NativeRunner.available()) {
+    process.stderr.write('difftest needs Linux on x86-64 and gcc\n');
+    process.exitCode = 2;
+    return;
+  }
+  if (options.worker) {
+    const findings = work(options, (tally) => process.stdout.write(`#${tally.cases}\n`));
+    process.stdout.write(`${JSON.stringify(findings)}\n`);
+    return;
+  }
+  const started = Date.now();
+  const parts = await share(options, Math.max(1, Number(options.jobs)));
+  report(options, parts, (Date.now() - started) / 1000);
+}
+
+await main();

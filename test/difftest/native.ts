@@ -18,6 +18,8 @@ const HOST_NAMES: Readonly<Record<string, string>> = {
 
 /** The oracle: the host's own CPU, by native/runner.c. */
 export class NativeRunner {
+  /** The one that the last batch ran on. */
+  processor = 0;
   readonly #directory: string;
   readonly #program: string;
   readonly #flags: ReadonlySet<string>;
@@ -55,7 +57,10 @@ export class NativeRunner {
   /** The outcome of each case; undefined for a case that the runner did not survive. */
   run(background: Uint8Array, cases: readonly TestCase[]): (Outcome | undefined)[] {
     const done = spawnSync(this.#program, { input: encodeBatch(background, cases), maxBuffer: 1 << 30 });
-    if (done.status === 0) return decodeResults(done.stdout, cases.length);
+    if (done.status === 0) {
+      this.processor = done.stdout.readUInt32LE(0);
+      return decodeResults(done.stdout.subarray(4), cases.length);
+    }
     if (done.status !== null && done.stderr.length > 0) throw new Error(`runner: ${done.stderr.toString()}`);
     if (cases.length === 1) return [undefined];
     const middle = cases.length >> 1;

@@ -1,21 +1,16 @@
-/** The layouts that native/runner.c reads and writes, and the addresses that both sides use. */
+/** The layouts that native/runner.c reads and writes. */
+import { CODE_BYTES, DATA_SIZE, LDT, userDescriptorWords } from './layout.ts';
 
-export const CODE_BASE = 0x10000000;
-export const CODE_SIZE = 0x40000;
-export const SLOT_SIZE = 32;
-export const SLOTS = CODE_SIZE / SLOT_SIZE;
-/** Three writable pages, then a read-only one; nothing is mapped before and behind them. */
-export const DATA_BASE = 0x20000000;
-export const DATA_SIZE = 0x4000;
-export const READ_ONLY_OFFSET = 0x3000;
-/** Base of the segment with selector 0x63, which GS holds in compatibility mode. */
-export const TLS_BASE = DATA_BASE + 0x1000;
+/** Left by the trap of one instruction (TF); without it the code runs on until an INT3 or a fault. */
+const FLAG_STEP = 1;
+/** Trapped while a repeated instruction goes on: step until RIP leaves it. */
+const FLAG_REPEAT = 2;
+/** FS and GS get the bases of the case (their selectors are null). */
+const FLAG_BASES = 4;
+/** The components of AVX-512 are loaded too. */
+const FLAG_WIDE = 8;
 
-export const FLAG_COMPAT = 1;
-export const FLAG_REPEAT = 2;
-export const FLAG_WIDE = 4;
-
-const MAGIC = 0x54464944;
+const MAGIC = 0x54464946;
 /** Bytes of the XSAVE image, standard format; and where the components of AVX-512 begin. */
 export const XSTATE = 2688;
 export const OPMASKS = 1088;
@@ -29,17 +24,24 @@ export interface Patch {
   readonly bytes: Uint8Array;
 }
 
-/** One instruction and the state before it. */
+export type Mode = 64 | 32 | 16;
+
+/** One instruction or a few, and the state before them. */
 export interface TestCase {
-  readonly compat: boolean;
+  readonly mode: Mode;
+  readonly step: boolean;
   readonly repeat: boolean;
   /** The components of AVX-512 count. */
   readonly wide: boolean;
+  /** Linear address of the code; RIP is an offset in CS. */
+  readonly at: number;
   readonly rip: number;
   readonly code: Uint8Array;
   /** rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
   readonly gpr: BigUint64Array;
   readonly rflags: number;
+  /** es cs ss ds fs gs */
+  readonly selectors: readonly number[];
   readonly fsBase: bigint;
   readonly gsBase: bigint;
   /** Standard XSAVE format: legacy area, header, upper YMM halves, AVX-512. */
@@ -47,16 +49,26 @@ export interface TestCase {
   readonly patches: readonly Patch[];
 }
 
-/** The state after it. */
+/** What `vector` says besides exceptions. */
+export const Ended = {
+  /** The trap after the instruction, or the debug exception of TF. */
+  Step: -1,
+  /** A system call. */
+  Call: 0x100,
+  /** Something else; never natively. */
+  Other: -2,
+} as const;
+
+/** The state after them. */
 export interface Outcome {
-  /** -1: no exception; otherwise the vector. */
+  /** The exception's, or one of Ended. */
   readonly vector: number;
   readonly errorCode: number;
   readonly cr2: bigint;
   readonly rip: bigint;
   readonly rflags: number;
   readonly gpr: BigUint64Array;
-  readonly selectors: readonly number[]; // cs ss ds es fs gs
+  readonly selectors: readonly number[]; // es cs ss ds fs gs
   readonly fsBase: bigint;
   readonly gsBase: bigint;
   readonly xstate: Uint8Array;
@@ -64,39 +76,51 @@ export interface Outcome {
   readonly memory: ReadonlyMap<number, bigint>;
 }
 
+const HEADER_BYTES = 16 + DATA_SIZE + 16 * 64;
+/** sizeof(struct test_case) */
+const CASE_BYTES = 8 + 16 + CODE_BYTES + 128 + 24 + 16 + XSTATE + PATCHES * (8 + PATCH_BYTES);
+
 /** A batch as the runner wants it on stdin. */
 export function encodeBatch(background: Uint8Array, cases: readonly TestCase[]): Uint8Array {
-  const out = new Uint8Array(8 + DATA_SIZE + cases.length * CASE_BYTES);
+  const out = new Uint8Array(HEADER_BYTES + cases.length * CASE_BYTES);
   const view = new DataView(out.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, cases.length, true);
-  out.set(background, 8);
+  view.setUint32(8, LDT.length, true);
+  out.set(background, 16);
+  LDT.forEach((d, n) => {
+    userDescriptorWords(d, n).forEach((word, k) => {
+      view.setUint32(16 + DATA_SIZE + 16 * n + 4 * k, word, true);
+    });
+  });
   cases.forEach((testCase, i) => {
-    writeCase(out, view, 8 + DATA_SIZE + i * CASE_BYTES, testCase);
+    writeCase(out, view, HEADER_BYTES + i * CASE_BYTES, testCase);
   });
   return out;
 }
 
-/** sizeof(struct test_case) */
-const CASE_BYTES = 8 + 8 + 16 + 128 + 24 + XSTATE + PATCHES * (8 + PATCH_BYTES);
-
-function writeCase(out: Uint8Array, view: DataView, at: number, testCase: TestCase): void {
-  view.setUint32(
-    at,
-    (testCase.compat ? FLAG_COMPAT : 0) | (testCase.repeat ? FLAG_REPEAT : 0) | (testCase.wide ? FLAG_WIDE : 0),
-    true,
-  );
-  view.setUint32(at + 4, testCase.code.length, true);
-  view.setBigUint64(at + 8, BigInt(testCase.rip), true);
-  out.set(testCase.code, at + 16);
-  for (let i = 0; i < 16; i++) view.setBigUint64(at + 32 + i * 8, testCase.gpr[i]!, true);
-  view.setBigUint64(at + 160, BigInt(testCase.rflags), true);
-  view.setBigUint64(at + 168, testCase.fsBase, true);
-  view.setBigUint64(at + 176, testCase.gsBase, true);
-  out.set(testCase.xstate, at + 184);
-  if (testCase.patches.length > PATCHES) throw new RangeError('too many patches');
-  testCase.patches.forEach((patch, i) => {
-    const p = at + 184 + XSTATE + i * (8 + PATCH_BYTES);
+function writeCase(out: Uint8Array, view: DataView, start: number, c: TestCase): void {
+  const how = (c.step ? FLAG_STEP : 0) | (c.repeat ? FLAG_REPEAT : 0);
+  const flags = how | (c.mode === 64 ? FLAG_BASES : 0) | (c.wide ? FLAG_WIDE : 0);
+  view.setUint32(start, flags, true);
+  view.setUint32(start + 4, c.code.length, true);
+  view.setBigUint64(start + 8, BigInt(c.at), true);
+  view.setBigUint64(start + 16, BigInt(c.rip), true);
+  out.set(c.code, start + 24);
+  let at = start + 24 + CODE_BYTES;
+  for (let i = 0; i < 16; i++) view.setBigUint64(at + i * 8, c.gpr[i]!, true);
+  view.setBigUint64(at + 128, BigInt(c.rflags), true);
+  view.setBigUint64(at + 136, c.fsBase, true);
+  view.setBigUint64(at + 144, c.gsBase, true);
+  c.selectors.forEach((selector, i) => {
+    view.setUint16(at + 152 + i * 2, selector, true);
+  });
+  at += 168;
+  out.set(c.xstate, at);
+  at += XSTATE;
+  if (c.patches.length > PATCHES) throw new RangeError('too many patches');
+  c.patches.forEach((patch, i) => {
+    const p = at + i * (8 + PATCH_BYTES);
     view.setUint32(p, patch.offset, true);
     view.setUint32(p + 4, patch.bytes.length, true);
     out.set(patch.bytes, p + 8);
@@ -105,14 +129,19 @@ function writeCase(out: Uint8Array, view: DataView, at: number, testCase: TestCa
 
 const RESULT_BYTES = 8 + 32 + 16 + 128 + 16 + 16 + XSTATE + 8;
 const SIGTRAP = 5;
+const SIGALRM = 14;
+const SIGSYS = 31;
+const TRAP_BRKPT = 1;
+const DEBUG = 1;
 
-/** What the runner wrote for a batch. */
-export function decodeResults(bytes: Uint8Array, count: number): Outcome[] {
+/** What the runner wrote for a batch; undefined for a case that went on for a second. */
+export function decodeResults(bytes: Uint8Array, count: number): (Outcome | undefined)[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const outcomes: Outcome[] = [];
+  const outcomes: (Outcome | undefined)[] = [];
   let at = 0;
   for (let n = 0; n < count; n++) {
     const signal = view.getUint32(at, true);
+    const code = view.getInt32(at + 4, true);
     const trap = Number(view.getBigUint64(at + 8, true));
     const gpr = new BigUint64Array(16);
     for (let i = 0; i < 16; i++) gpr[i] = view.getBigUint64(at + 56 + i * 8, true);
@@ -123,10 +152,18 @@ export function decodeResults(bytes: Uint8Array, count: number): Outcome[] {
       const g = at + RESULT_BYTES + i * 16;
       memory.set(Number(view.getBigUint64(g, true)), view.getBigUint64(g + 8, true));
     }
-    const vector = signal === SIGTRAP && trap === 1 ? -1 : trap;
+    let vector = trap;
+    if (signal === SIGSYS) vector = Ended.Call;
+    else if (signal === SIGTRAP && trap === DEBUG && code !== TRAP_BRKPT) vector = Ended.Step;
+    if (signal === SIGALRM) {
+      outcomes.push(undefined);
+      at += RESULT_BYTES + granules * 16;
+      continue;
+    }
+    const fault = vector >= 0 && vector < Ended.Call;
     outcomes.push({
       vector,
-      errorCode: vector === -1 ? 0 : Number(view.getBigUint64(at + 16, true)),
+      errorCode: fault ? Number(view.getBigUint64(at + 16, true)) : 0,
       cr2: vector === 14 ? view.getBigUint64(at + 24, true) : 0n,
       rip: view.getBigUint64(at + 40, true),
       rflags: Number(view.getBigUint64(at + 48, true)),
@@ -134,7 +171,7 @@ export function decodeResults(bytes: Uint8Array, count: number): Outcome[] {
       selectors,
       fsBase: view.getBigUint64(at + 200, true),
       gsBase: view.getBigUint64(at + 208, true),
-      xstate: bytes.slice(at + 216, at + 216 + XSTATE),
+      xstate: bytes.subarray(at + 216, at + 216 + XSTATE),
       memory,
     });
     at += RESULT_BYTES + granules * 16;

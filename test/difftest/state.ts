@@ -1,4 +1,5 @@
-import { DATA_SIZE, HIGH_16, OPMASKS, XSTATE, ZMM_HIGH } from './protocol.ts';
+import { DATA_SIZE } from './layout.ts';
+import { HIGH_16, OPMASKS, XSTATE, ZMM_HIGH } from './protocol.ts';
 import { Random } from './random.ts';
 
 /** Values on which carries, signs and widths turn. */
@@ -211,6 +212,7 @@ export type Profile = 'integer' | 'vector' | 'sse-fp' | 'x87';
 
 const ARITHMETIC_FLAGS = 0x8d5;
 export const DF = 0x400;
+export const AC = 0x40000;
 
 /** The whole state of a seed; recorded vectors hold the seed, so a change here asks for a new recording. */
 export function makeState(seed: number, profile: Profile): MachineState {

@@ -7,21 +7,41 @@ import {
   FormatterSyntax,
   Code as IcedCode,
   CpuidFeature as IcedFeature,
+  Mnemonic,
   type OpCodeInfo,
   OpCodeOperandKind,
   RflagsBits,
 } from 'iced-x86';
-import { type EvexTemplate, encode, type RegisterFile, type Template } from './encode.ts';
+import { announced } from './emulate.ts';
+import {
+  type Environment,
+  type EvexTemplate,
+  encode,
+  type RegisterFile,
+  type Special,
+  type Template,
+} from './encode.ts';
 import { encodeEvex } from './encode-evex.ts';
+import type { Mode } from './protocol.ts';
 import { Random } from './random.ts';
 
-/** Encodings that need an operating system, differ from run to run (RDRAND ...), or cannot be stepped over. */
+/** What cannot be compared with the host, by mnemonic, and why; its rows need not be met. */
+export const NOT_COMPARED: readonly (readonly [mnemonic: RegExp, why: string])[] = [
+  [/^cpuid$/, 'the answers are ours'],
+  [/^(rdtscp?|rdpmc)$/, 'the time differs'],
+  [/^(rdrand|rdseed|rdpid)$/, 'a random number, or the number of the processor'],
+  [/^xgetbv$/, 'the host has more components'],
+  [/^(sgdt|sidt|sldt|str|smsw)$/, 'the host has UMIP: its kernel answers'],
+  [/^sysenter$/, "the return address is the kernel's"],
+];
+
+/** Encodings of other processors, and what the host has but this CPU never announces. */
 const EXCLUDED =
-  /^(syscall|sysenter|sysexit|sysret|int|int1|int3|into|iret\w?|retf|rdtsc\w?|cpuid|rdrand|rdseed|rdpid|rdpmc|xgetbv|xsetbv|f?xsave\w*|f?xrstor\w*|fn?stenv|fldenv|fn?save|frstor|xbegin|xend|xabort|xtest|vm\w+call|vmfunc|hlt|ud[012]\w*|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|cl(ac|ui)|st(ac|ui)|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|cldemote|prefetch\w*|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|(ld|st)mxcsr_|sgdt|sidt|smsw|sldt|str|lar|lsl|verr|verw|lss|skinit|stgi|clgi|invlpg\w*|pvalidate|rmp\w+|psmash|bnd\w+|lwpval)$/;
+  /^(sysexit\w*|sysret\w*|xbegin|xend|xabort|xtest|vm(call|clear|func|launch|load|mcall|ptrld|ptrst|read|resume|run|save|write|xoff|xon|gexit)|monitorx?|u?mwaitx?|u?monitor|tpause|enclu|enclv|encls|pconfig|wrpkru|rdpkru|clzero|movdir\w+|enqcmds?|ptwrite|clac|stac|clui|stui|testui|uiret|senduipi|serialize|getsec|hreset|seam\w+|td\w+|cldemote|rd[fg]sbase|wr[fg]sbase|incssp.|rdssp.|saveprevssp|rstorssp|wruss.|wrss.|setssbsy|clrssbsy|endbr\w+|skinit|stgi|clgi|invlpga|invpcid|pvalidate|rmp\w+|psmash|bnd\w+|lwpval|rsm|xsaves\w*|xrstors\w*|loadall\w*|storeall|xbts|ibts|umov|smint|dmint|rdm|svdc|rsdc|svldt|rsldt|svts|rsts|invd|wbinvd|wbnoinvd|rdmsr|wrmsr)$/;
 
 /** The feature names (of iced) that the engine may have. */
 const FEATURES =
-  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|CLFLUSHOPT|CLWB|PREFETCHW|PAUSE|FXSR|RDTSCP|AVX512(F|CD|BW|DQ|VL))$/;
+  /^(INTEL8086(_ONLY)?|INTEL186|INTEL286(_ONLY)?|INTEL386(_ONLY)?|INTEL486|X64|FPU|FPU287|FPU387|FPU_SSE\d|FPU_SSE3|CMOV|CX8|CMPXCHG16B|MULTIBYTENOP|MMX|SSE\d?|SSE4_\d|SSSE3|POPCNT|LZCNT|MOVBE|BMI1|BMI2|ADX|AVX|AVX2|FMA|F16C|AES|PCLMULQDQ|SHA|CLFSH|CLFLUSHOPT|CLWB|PREFETCHW|PAUSE|FXSR|SYSCALL|SEP|MSR|XSAVE|XSAVEOPT|XSAVEC|CPUID|TSC|RDTSCP|INVLPG|UNKNOWN|HLE_or_RTM|AVX512(F|CD|BW|DQ|VL))$/;
 
 export interface Encoding extends Template {
   readonly code: number;
@@ -69,13 +89,16 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
   if (!info.isInstruction || info.isRmGroup || info.table > 3) return undefined;
   const encoded: readonly EncodingKind[] = [EncodingKind.Legacy, EncodingKind.VEX, EncodingKind.EVEX];
   if (!encoded.includes(info.encoding)) return undefined;
-  if (/_SS$/.test(name)) return undefined; // the trap comes one instruction late
-  if (info.fwait || info.mustBeCpl0 || info.isPrivileged || info.isInputOutput) return undefined;
+  if (info.fwait) return undefined; // two instructions
   const kinds = kindsOf(info);
-  if (kinds.some((kind) => /^(farbr|cr_|dr_|tr_|bnd_|kp1|zmmp3|xmmp3|tmm|sibmem|xbegin|mem_mpx|mem_mib)/.test(kind))) {
+  if (kinds.some((kind) => /^(tr_|bnd_|kp1|zmmp3|xmmp3|tmm|sibmem|xbegin|mem_mpx|mem_mib)/.test(kind))) {
     return undefined;
   }
   const vex = info.encoding !== EncodingKind.Legacy;
+  const modes: Mode[] = [];
+  if (info.mode64 && info.intelDecoder64) modes.push(64);
+  if (info.mode32 && info.intelDecoder32) modes.push(32);
+  if (info.mode16 && info.intelDecoder16) modes.push(16);
   const vsib = kinds.find((kind) => kind.startsWith('mem_vsib'));
   let opcode = info.opCode;
   let exactModrm = -1;
@@ -86,9 +109,10 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
   let immediate: number | 'a' = 0;
   for (const kind of kinds) {
     if (kind === 'mem_offs') immediate = 'a';
-    const match = /^imm(\d+)(?!_const)/.exec(kind) ?? /^br\d+_(\d)$/.exec(kind);
+    const match = /^imm(\d+)(?!_const)/.exec(kind) ?? /^br\d+_(\d)$/.exec(kind) ?? /^farbr(\d)_2$/.exec(kind);
     if (match && typeof immediate === 'number') {
-      immediate += kind.startsWith('br') ? Number(match[1]) : Number(match[1]) === 4 ? 0 : Number(match[1]) / 8;
+      if (kind.startsWith('farbr')) immediate = Number(match[1]) + 2;
+      else immediate += kind.startsWith('br') ? Number(match[1]) : Number(match[1]) === 4 ? 0 : Number(match[1]) / 8;
     }
     if (/_is[45]$/.test(kind) && typeof immediate === 'number') immediate += 1;
   }
@@ -104,6 +128,8 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
   if (info.canUseRepnePrefix) repeat.push(0xf2);
   const size = info.operandSize;
   const w64 = size === 64 && !info.defaultOpSize64;
+  if (w64 && !vex) modes.splice(0, modes.length, ...modes.filter((mode) => mode === 64));
+  const control = kinds.find((kind) => /^(cr|dr)_reg$/.test(kind)) !== undefined;
   return {
     name,
     vex,
@@ -120,24 +146,27 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
       kinds.some((kind) => /(_reg|_rm|_or_mem|_reg_mem)$/.test(kind) || kind === 'mem'),
     digit: info.isGroup ? info.groupIndex : -1,
     exactModrm,
-    form:
-      kinds.includes('mem') || vsib !== undefined
+    form: control
+      ? 'reg'
+      : kinds.includes('mem') || vsib !== undefined
         ? 'mem'
         : kinds.some((kind) => kind.endsWith('_or_mem'))
           ? 'any'
           : 'reg',
     immediate,
-    operand16: !vex && size === 16,
+    branch: kinds.some((kind) => kind.startsWith('br')),
+    farImmediate: kinds.some((kind) => kind.startsWith('farbr')),
+    operandSize: vex ? 0 : size,
     addressSize: info.addressSize / 8,
     lock: info.canUseLockPrefix,
     repeat,
     vsib: vsib === undefined ? 0 : vsib.includes('32') ? 32 : 64,
     bitOffset: /^Bt[sc r]?/.test(name) && info.table === 1,
     implicit,
-    long: info.mode64 && info.intelDecoder64,
-    compat: info.mode32 && info.intelDecoder32 && !w64,
-    ...(kinds.some((kind) => kind.startsWith('k_')) && { opmask: true }),
-    ...(info.encoding === EncodingKind.EVEX && { evex: evexTemplate(info, kinds) }),
+    special: specialOf(name),
+    opmask: kinds.some((kind) => kind.startsWith('k_')),
+    evex: info.encoding === EncodingKind.EVEX ? evexTemplate(info, kinds) : undefined,
+    modes,
   };
 }
 
@@ -160,14 +189,14 @@ function evexTemplate(info: OpCodeInfo, kinds: readonly string[]): EvexTemplate 
 }
 
 /** N of disp8*N, as iced decodes a displacement of 1. */
-function displacementUnit(template: Template, compat: boolean, broadcast: boolean): number {
+function displacementUnit(template: Template, environment: Environment, broadcast: boolean): number {
   for (let seed = 1; seed < 400; seed++) {
-    const { code } = encodeEvex(template, new Random(seed), compat, 0x10000000, true);
+    const { code } = encodeEvex(template, new Random(seed), environment, 0x10000000, false, true);
     if (code[0] !== 0x62 || (code[5]! & 0xc7) < 0x40 || code[5]! >= 0x80) continue;
     if (((code[3]! & 0x10) !== 0) !== broadcast) continue;
-    const bytes = code.slice();
+    const bytes = Uint8Array.from(code);
     bytes[(code[5]! & 7) === 4 ? 7 : 6] = 1;
-    const decoder = new Decoder(compat ? 32 : 64, bytes, 0);
+    const decoder = new Decoder(environment.mode, bytes, 0);
     const instruction = decoder.decode();
     const unit = Number(instruction.memoryDisplacement);
     instruction.free();
@@ -177,28 +206,31 @@ function displacementUnit(template: Template, compat: boolean, broadcast: boolea
   return 1;
 }
 
-/** Is it an instruction that the engine may have, or none at all? */
-export function isOurs(code: Uint8Array, compat: boolean): boolean {
-  const padded = new Uint8Array(16).fill(0xcc); // as in the code pages
-  padded.set(code);
-  const decoder = new Decoder(compat ? 32 : 64, padded, DecoderOptions.None);
-  const instruction = decoder.decode();
-  const features = [...instruction.cpuidFeatures()].map((feature) => featureName.get(feature)!);
-  const invalid = instruction.code === 0;
-  instruction.free();
-  decoder.free();
-  return invalid || features.every((feature) => FEATURES.test(feature));
+function specialOf(name: string): Special | undefined {
+  const mnemonic = mnemonicOf(name);
+  if (/^(jmp|call)_m16/i.test(name) || /^l[defgs]s$/.test(mnemonic)) return 'far';
+  if (/^(lar|lsl|verr|verw)$/.test(mnemonic) || /^Mov_Sreg/.test(name)) return 'selector';
+  if (/^Pop[wdq]_[CDEFGS]S$/.test(name)) return 'pop-segment';
+  if (/^retf/.test(mnemonic)) return 'far-return';
+  if (/^iret/.test(mnemonic)) return 'iret';
+  if (/^fxrstor/.test(mnemonic)) return 'fxrstor';
+  if (/^xrstor/.test(mnemonic)) return 'xrstor';
+  return /^f?xsave/.test(mnemonic) ? 'xsave' : undefined;
 }
 
 /** What iced says of one sample of the template; undefined when it is not ours to test. */
 function classify(from: Template, code: number, wide: boolean): Encoding | undefined {
   let template = from;
-  const compat = !template.long;
-  if (compat && !template.compat) return undefined;
-  for (let seed = 1; seed < 8; seed++) {
-    const make = template.evex ? encodeEvex : encode;
-    const sample = make(template, new Random(seed), compat, 0x10000000, true).code;
-    const decoder = new Decoder(compat ? 32 : 64, sample, 0);
+  const mode = template.modes[0];
+  if (mode === undefined) return undefined;
+  const environment: Environment = { mode, selectors: [0x2b, mode === 64 ? 0x33 : 0x23, 0x2b, 0x2b, 0, 0] };
+  for (let seed = 1; seed < 12; seed++) {
+    const sample = Uint8Array.from(
+      template.evex
+        ? encodeEvex(template, new Random(seed), environment, 0x10000000, false, true).code
+        : encode(template, new Random(seed), environment, 0x10000000).code,
+    );
+    const decoder = new Decoder(mode, sample, 0);
     const instruction = decoder.decode();
     const same = instruction.code === code;
     const features = [...instruction.cpuidFeatures()].map((feature) => featureName.get(feature)!);
@@ -206,12 +238,16 @@ function classify(from: Template, code: number, wide: boolean): Encoding | undef
     decoder.free();
     if (!same) continue;
     const mnemonic = mnemonicOf(template.name);
-    if (EXCLUDED.test(mnemonic) || !features.every((feature) => FEATURES.test(feature))) return undefined;
+    if (EXCLUDED.test(mnemonic) || NOT_COMPARED.some(([name]) => name.test(mnemonic))) return undefined;
+    if (!features.every((feature) => FEATURES.test(feature))) return undefined;
     const x87 = features.some((feature) => feature.startsWith('FPU'));
-    const vector = features.some((feature) => /^(MMX|SSE|SSSE|AVX|FMA|F16C|AES|PCLMUL|SHA)/.test(feature));
+    const vector = features.some((feature) => /^(MMX|SSE|SSSE|AVX|FMA|F16C|AES|PCLMUL|SHA|FXSR|XSAVE)/.test(feature));
     const floating = x87 ? 'x87' : vector ? (/[ps][sd]$|^v?cvt|^vf/.test(mnemonic) ? 'sse-fp' : 'vector') : 'integer';
     if (template.evex) {
-      const unit = [displacementUnit(template, compat, false), displacementUnit(template, compat, true)] as const;
+      const unit = [
+        displacementUnit(template, environment, false),
+        displacementUnit(template, environment, true),
+      ] as const;
       template = { ...template, evex: { ...template.evex, unit } };
     }
     return { ...template, code, mnemonic, features, floating, wide };
@@ -242,9 +278,16 @@ const FLAG_BITS: readonly (readonly [number, number])[] = [
   [RflagsBits.PF, 4],
 ];
 
-/** Disassembly of one case, and which flags the instruction leaves undefined. */
-export function factsOf(code: Uint8Array, compat: boolean, rip: number): Facts {
-  const decoder = new Decoder(compat ? 32 : 64, code, DecoderOptions.None);
+/** With what stands behind it in memory. */
+function padded(code: Uint8Array): Uint8Array {
+  const out = new Uint8Array(code.length + 16).fill(0xcc);
+  out.set(code);
+  return out;
+}
+
+/** Disassembly of one instruction, and which flags it leaves undefined. */
+export function factsOf(code: Uint8Array, mode: Mode, rip: number): Facts {
+  const decoder = new Decoder(mode, padded(code), DecoderOptions.None);
   decoder.ip = BigInt(rip);
   const instruction = decoder.decode();
   const text = new Formatter(FormatterSyntax.Gas);
@@ -256,4 +299,20 @@ export function factsOf(code: Uint8Array, compat: boolean, rip: number): Facts {
   instruction.free();
   decoder.free();
   return facts;
+}
+
+/** May bytes that came about by chance run on the host and be compared? `wide`: with AVX-512. */
+export function isComparable(code: Uint8Array, mode: Mode, wide: boolean): boolean {
+  const decoder = new Decoder(mode, padded(code), DecoderOptions.None);
+  const instruction = decoder.decode();
+  const mnemonic = (Mnemonic[instruction.mnemonic] ?? '').toLowerCase();
+  const features = [...instruction.cpuidFeatures()].map((feature) => featureName.get(feature)!);
+  const invalid = instruction.code === IcedCode.INVALID;
+  instruction.free();
+  decoder.free();
+  if (invalid) return true;
+  if (EXCLUDED.test(mnemonic) || NOT_COMPARED.some(([name]) => name.test(mnemonic))) return false;
+  return features.every(
+    (feature) => FEATURES.test(feature) && announced(feature) && (wide || !feature.startsWith('AVX512')),
+  );
 }

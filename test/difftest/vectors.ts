@@ -1,14 +1,12 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildCase, type Draft } from './generate.ts';
-import { OPMASKS, type Outcome, XSTATE } from './protocol.ts';
+import { type Mode, OPMASKS, type Outcome, XSTATE } from './protocol.ts';
 import type { Profile } from './state.ts';
 
 /** A case with what the host's CPU made of it, for hosts that cannot be asked. */
 export interface Vector {
   readonly name: string;
-  readonly text: string;
   readonly features: readonly string[];
-  readonly undefinedFlags: number;
   readonly draft: Draft;
   readonly expected: Outcome;
 }
@@ -35,18 +33,22 @@ function toLine(vector: Vector): string {
   }
   return JSON.stringify([
     vector.name,
-    vector.text,
     vector.features,
-    vector.undefinedFlags,
-    draft.seed,
-    PROFILES.indexOf(draft.profile),
-    (draft.compat ? 1 : 0) | (draft.repeat ? 2 : 0) | (draft.wide ? 4 : 0),
-    Buffer.from(draft.code).toString('hex'),
-    draft.slot,
-    draft.fixups.map(([register, value]) => [register, hex(value)]),
-    draft.operand,
-    hex(draft.fsBase),
-    hex(draft.gsBase),
+    [
+      draft.seed,
+      PROFILES.indexOf(draft.profile),
+      draft.mode,
+      (draft.step ? 1 : 0) | (draft.repeat ? 2 : 0) | (draft.aligned ? 4 : 0) | (draft.wide ? 8 : 0),
+      Buffer.from(draft.code).toString('hex'),
+      draft.starts,
+      draft.at,
+      draft.selectors,
+      draft.fixups.map(([register, value]) => [register, hex(value)]),
+      draft.operand,
+      draft.patches.map(([offset, bytes]) => [offset, Buffer.from(bytes).toString('hex')]),
+      hex(draft.fsBase),
+      hex(draft.gsBase),
+    ],
     expected.vector,
     expected.errorCode,
     hex(expected.cr2),
@@ -61,20 +63,26 @@ function toLine(vector: Vector): string {
   ]);
 }
 
-type Line = [
-  name: string,
-  text: string,
-  features: string[],
-  undefinedFlags: number,
+type DraftLine = [
   seed: number,
   profile: number,
+  mode: Mode,
   flags: number,
   code: string,
-  slot: number,
+  starts: number[],
+  at: number,
+  selectors: number[],
   fixups: [number, string][],
   operand: number,
+  patches: [number, string][],
   fsBase: string,
   gsBase: string,
+];
+
+type Line = [
+  name: string,
+  features: string[],
+  draft: DraftLine,
   vector: number,
   errorCode: number,
   cr2: string,
@@ -88,40 +96,49 @@ type Line = [
   memory: [number, string][],
 ];
 
-function fromLine(text: string): Vector {
-  const line = JSON.parse(text) as Line;
-  const draft: Draft = {
-    seed: line[4],
-    profile: PROFILES[line[5]]!,
-    compat: (line[6] & 1) !== 0,
-    repeat: (line[6] & 2) !== 0,
-    wide: (line[6] & 4) !== 0,
-    code: Uint8Array.from(Buffer.from(line[7], 'hex')),
-    slot: line[8],
-    fixups: line[9].map(([register, value]) => [register, unhex(value)] as const),
-    operand: line[10],
+function toDraft(line: DraftLine): Draft {
+  return {
+    seed: line[0],
+    profile: PROFILES[line[1]]!,
+    mode: line[2],
+    step: (line[3] & 1) !== 0,
+    repeat: (line[3] & 2) !== 0,
+    aligned: (line[3] & 4) !== 0,
+    wide: (line[3] & 8) !== 0,
+    code: Uint8Array.from(Buffer.from(line[4], 'hex')),
+    starts: line[5],
+    at: line[6],
+    selectors: line[7],
+    fixups: line[8].map(([register, value]) => [register, unhex(value)] as const),
+    operand: line[9],
+    patches: line[10].map(([offset, bytes]) => [offset, Uint8Array.from(Buffer.from(bytes, 'hex'))] as const),
     fsBase: unhex(line[11]),
     gsBase: unhex(line[12]),
   };
+}
+
+function fromLine(text: string): Vector {
+  const line = JSON.parse(text) as Line;
+  const draft = toDraft(line[2]);
   const before = buildCase(draft);
   const gpr = BigUint64Array.from(before.gpr);
-  for (const [register, value] of line[18]) gpr[register] = unhex(value);
+  for (const [register, value] of line[8]) gpr[register] = unhex(value);
   const xstate = before.xstate.slice();
-  for (const [offset, bytes] of line[22]) xstate.set(Buffer.from(bytes, 'hex'), offset);
+  for (const [offset, bytes] of line[12]) xstate.set(Buffer.from(bytes, 'hex'), offset);
   const expected: Outcome = {
-    vector: line[13],
-    errorCode: line[14],
-    cr2: unhex(line[15]),
-    rip: unhex(line[16]),
-    rflags: line[17],
+    vector: line[3],
+    errorCode: line[4],
+    cr2: unhex(line[5]),
+    rip: unhex(line[6]),
+    rflags: line[7],
     gpr,
-    selectors: line[19],
-    fsBase: unhex(line[20]),
-    gsBase: unhex(line[21]),
+    selectors: line[9],
+    fsBase: unhex(line[10]),
+    gsBase: unhex(line[11]),
     xstate,
-    memory: new Map(line[23].map(([offset, value]) => [offset, unhex(value)])),
+    memory: new Map(line[13].map(([offset, value]) => [offset, unhex(value)])),
   };
-  return { name: line[0], text: line[1], features: line[2], undefinedFlags: line[3], draft, expected };
+  return { name: line[0], features: line[1], draft, expected };
 }
 
 export function packVectors(vectors: readonly Vector[]): Uint8Array {

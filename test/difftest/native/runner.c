@@ -1,15 +1,16 @@
 /*
- * Runs single instructions on the host's CPU and reports the state after each.
+ * Runs short pieces of code on the host's CPU and reports the state after each.
  *
  * A batch comes on stdin, the results go to stdout (layouts: test/difftest/protocol.ts).
- * Each case is entered by sigreturn with TF set and left by the trap (or the fault) of
- * its one instruction; the handler takes the state out of the signal frame and puts the
- * next case's state in.  So one case costs one signal.  Code in compatibility mode is
- * entered by the same sigreturn, with CS 0x23.
+ * Each case is entered by sigreturn and left by a signal: the trap of its one instruction
+ * (TF), the INT3 behind its code, or a fault.  The handler takes the state out of the
+ * signal frame and puts the next case's state in.  So one case costs one signal.  Code in
+ * compatibility mode is entered by the same sigreturn, with CS 0x23 or one of the LDT.
  */
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,25 +19,35 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <asm/ldt.h>
 
+/* test/difftest/layout.ts */
 #define CODE_BASE 0x10000000UL
-#define CODE_SIZE 0x40000UL
+#define CODE_SIZE 0x80000UL
+#define CODE_BYTES 96
+#define EDGE_BASE 0x18000000UL
+#define EDGES 64
+#define EDGE_STRIDE 0x2000UL
+#define EDGE_SIZE (EDGES * EDGE_STRIDE)
 #define DATA_BASE 0x20000000UL
 #define DATA_SIZE 0x4000UL /* three writable pages, then a read-only one */
 #define READ_ONLY 0x3000UL
 #define TLS_BASE (DATA_BASE + 0x1000)
-#define MAGIC 0x54464944U
+#define MAGIC 0x54464946U
 #define XSTATE 2688 /* with AVX-512, standard format */
 #define PATCHES 3
 #define PATCH_BYTES 64
-#define MAX_GRANULES 256
+#define MAX_GRANULES (DATA_SIZE / 8)
+#define MAX_LDT 64
 
-#define FLAG_COMPAT 1
-#define FLAG_WIDE 4 /* load the components of AVX-512 too */
+#define FLAG_STEP 1   /* left by the trap of one instruction */
 #define FLAG_REPEAT 2 /* a string instruction with REP: step until RIP leaves it */
+#define FLAG_BASES 4  /* FS and GS get bases */
+#define FLAG_WIDE 8   /* load the components of AVX-512 too */
 
 #define TF 0x100UL
 
@@ -47,10 +58,11 @@ struct patch {
 
 struct test_case {
 	uint32_t flags, code_length;
-	uint64_t rip;
-	uint8_t code[16];
+	uint64_t at, rip; /* linear, and in CS */
+	uint8_t code[CODE_BYTES];
 	uint64_t gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
 	uint64_t rflags, fs_base, gs_base;
+	uint16_t es, cs, ss, ds, fs, gs, pad[2];
 	uint8_t xstate[XSTATE];
 	struct patch patch[PATCHES];
 };
@@ -61,7 +73,7 @@ struct result {
 	uint64_t trap, error, cr2, address;
 	uint64_t rip, rflags;
 	uint64_t gpr[16];
-	uint16_t cs, ss, ds, es, fs, gs, pad[2];
+	uint16_t es, cs, ss, ds, fs, gs, pad[2];
 	uint64_t fs_base, gs_base;
 	uint8_t xstate[XSTATE];
 	uint32_t granules, steps;
@@ -71,15 +83,16 @@ struct result {
 };
 
 struct header {
-	uint32_t magic, count;
+	uint32_t magic, count, ldt_count, pad;
 	uint8_t background[DATA_SIZE];
+	struct user_desc ldt[MAX_LDT];
 };
 
 static struct header *batch;
 static struct test_case *cases;
 static uint8_t *out;
 static size_t out_used, out_size;
-static uint8_t *data; /* a second, always writable mapping of the data pages */
+static uint8_t *data, *code, *edges; /* second, always writable mappings */
 static uint32_t current;
 static uint32_t steps;
 static int running;
@@ -108,13 +121,36 @@ asm(".text\n"
     "  jmp handle\n");
 void handler_entry(int, siginfo_t *, void *);
 
-static void segments(uint16_t ds, uint16_t gs, uint64_t fs_base, uint64_t gs_base)
+static void segments(unsigned ds, unsigned es, unsigned fs, unsigned gs, int bases, uint64_t fs_base, uint64_t gs_base)
 {
-	asm volatile("movw %w0, %%ds; movw %w0, %%es; movw %w1, %%fs; movw %w2, %%gs" ::"r"((unsigned)ds), "r"(0U),
-		     "r"((unsigned)gs));
-	asm volatile("wrfsbase %0" ::"r"(fs_base));
-	if (!gs)
+	asm volatile("movw %w0, %%ds; movw %w1, %%es; movw %w2, %%fs; movw %w3, %%gs" ::"r"(ds), "r"(es), "r"(fs), "r"(gs));
+	if (bases && fs < 4)
+		asm volatile("wrfsbase %0" ::"r"(fs_base));
+	if (bases && gs < 4)
 		asm volatile("wrgsbase %0" ::"r"(gs_base));
+}
+
+/* Only the case that runs has its code in place: what jumps elsewhere meets INT3. */
+static void place(struct test_case *c, int there)
+{
+	uint8_t *to;
+	size_t n = c->code_length;
+	if (c->at - CODE_BASE < CODE_SIZE) {
+		uint64_t offset = c->at - CODE_BASE;
+		to = code + offset;
+		if (n > CODE_SIZE - offset)
+			n = CODE_SIZE - offset;
+	} else if (c->at - EDGE_BASE < EDGE_SIZE) {
+		to = edges + (c->at - EDGE_BASE);
+		if (n > 0x1000 - (c->at & 0xfff)) /* the rest of the instruction is not there */
+			n = 0x1000 - (c->at & 0xfff);
+	} else {
+		return;
+	}
+	if (there)
+		memcpy(to, c->code, n);
+	else
+		memset(to, 0xcc, n);
 }
 
 static void load(ucontext_t *uc)
@@ -122,13 +158,13 @@ static void load(ucontext_t *uc)
 	struct test_case *c = &cases[current];
 	uint8_t *fp = (uint8_t *)uc->uc_mcontext.fpregs;
 	greg_t *g = uc->uc_mcontext.gregs;
-	int compat = (c->flags & FLAG_COMPAT) != 0;
 
 	for (int i = 0; i < 16; i++)
 		g[order[i]] = (greg_t)c->gpr[i];
 	g[REG_RIP] = (greg_t)c->rip;
-	g[REG_EFL] = (greg_t)(c->rflags | TF);
-	g[REG_CSGSFS] = (greg_t)((compat ? 0x23UL : 0x33UL) | (0x2bUL << 48));
+	g[REG_EFL] = (greg_t)(c->rflags | (c->flags & FLAG_STEP ? TF : 0));
+	g[REG_CSGSFS] = (greg_t)(c->cs | ((uint64_t)c->ss << 48));
+	uc->uc_flags |= 6; /* UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS */
 	memcpy(fp, c->xstate, 416);
 	uint64_t bv;
 	memcpy(&bv, fp + 512, 8);
@@ -140,11 +176,9 @@ static void load(ucontext_t *uc)
 		memcpy(fp + 1088, c->xstate + 1088, XSTATE - 1088);
 	for (int i = 0; i < PATCHES; i++)
 		memcpy(data + c->patch[i].offset, c->patch[i].bytes, c->patch[i].length);
+	place(c, 1);
 	steps = 0;
-	if (compat)
-		segments(0x2b, 0x63, 0, 0);
-	else
-		segments(0, 0, c->fs_base, c->gs_base);
+	segments(c->ds, c->es, c->fs, c->gs, c->flags & FLAG_BASES, c->fs_base, c->gs_base);
 }
 
 static void store(int signal, siginfo_t *info, ucontext_t *uc)
@@ -155,6 +189,7 @@ static void store(int signal, siginfo_t *info, ucontext_t *uc)
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint64_t sel = (uint64_t)g[REG_CSGSFS];
 
+	place(c, 0);
 	memset(r, 0, offsetof(struct result, granule));
 	r->signal = (uint32_t)signal;
 	r->code = info->si_code;
@@ -226,16 +261,19 @@ __attribute__((used)) void handle(int signal, siginfo_t *info, void *context)
 		current = 0;
 	} else {
 		struct test_case *c = &cases[current];
+		if (signal == SIGALRM) { /* each second: does it still run the same case? */
+			static uint32_t before;
+			int hangs = before == current;
+			before = current;
+			uc->uc_flags |= 6;
+			if (!hangs)
+				return;
+		}
 		if ((c->flags & FLAG_REPEAT) && signal == SIGTRAP && steps < 65536 &&
 		    (uint64_t)uc->uc_mcontext.gregs[REG_RIP] == c->rip) {
 			steps++;
-			int compat = (c->flags & FLAG_COMPAT) != 0;
-			uc->uc_mcontext.gregs[REG_EFL] |= TF;
-			if (compat)
-				segments(0x2b, 0x63, 0, 0);
-			else
-				segments(0, 0, c->fs_base, c->gs_base);
-			return;
+			uc->uc_flags |= 6;
+			return; /* the segment registers are as the code left them */
 		}
 		store(signal, info, uc);
 		current++;
@@ -245,7 +283,7 @@ __attribute__((used)) void handle(int signal, siginfo_t *info, void *context)
 	} else {
 		running = 0;
 		memcpy(uc->uc_mcontext.gregs, home_regs, sizeof home_regs);
-		segments(0, 0, home_fs_base, home_gs_base);
+		segments(0, 0, 0, 0, 1, home_fs_base, home_gs_base);
 	}
 }
 
@@ -292,12 +330,28 @@ static void read_all(void *to, size_t size)
 
 int main(void)
 {
-	int code_fd = memfd_create("code", 0), data_fd = memfd_create("data", 0);
-	if (code_fd < 0 || data_fd < 0 || ftruncate(code_fd, CODE_SIZE) || ftruncate(data_fd, DATA_SIZE))
+	/* LSL of 0x7b tells the processor: stay on one, and say on which */
+	uint32_t processor = (uint32_t)sched_getcpu();
+	cpu_set_t here;
+	CPU_ZERO(&here);
+	CPU_SET(processor, &here);
+	if (sched_setaffinity(0, sizeof here, &here))
+		fail("sched_setaffinity");
+
+	int code_fd = memfd_create("code", 0), data_fd = memfd_create("data", 0), edge_fd = memfd_create("edges", 0);
+	if (code_fd < 0 || data_fd < 0 || edge_fd < 0 || ftruncate(code_fd, CODE_SIZE) ||
+	    ftruncate(data_fd, DATA_SIZE) || ftruncate(edge_fd, EDGE_SIZE))
 		fail("memfd");
-	uint8_t *code = map(0, CODE_SIZE, PROT_READ | PROT_WRITE, code_fd, 0);
+	code = map(0, CODE_SIZE, PROT_READ | PROT_WRITE, code_fd, 0);
 	data = map(0, DATA_SIZE, PROT_READ | PROT_WRITE, data_fd, 0);
 	map(CODE_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, code_fd, 0);
+	edges = map(0, EDGE_SIZE, PROT_READ | PROT_WRITE, edge_fd, 0);
+	for (unsigned long i = 0; i < EDGES; i++) {
+		unsigned long at = i * EDGE_STRIDE;
+		map(EDGE_BASE + at, 0x1000, PROT_READ | PROT_EXEC, edge_fd, (off_t)at);
+		if (i & 1)
+			map(EDGE_BASE + at + 0x1000, 0x1000, PROT_READ, edge_fd, (off_t)at + 0x1000);
+	}
 	map(DATA_BASE, READ_ONLY, PROT_READ | PROT_WRITE, data_fd, 0);
 	map(DATA_BASE + READ_ONLY, DATA_SIZE - READ_ONLY, PROT_READ, data_fd, READ_ONLY);
 
@@ -323,27 +377,31 @@ int main(void)
 		fail("mmap");
 	memcpy(data, batch->background, DATA_SIZE);
 	memset(code, 0xcc, CODE_SIZE);
-	for (uint32_t i = 0; i < batch->count; i++) {
-		uint64_t at = cases[i].rip - CODE_BASE;
-		size_t n = cases[i].code_length;
-		if (at >= CODE_SIZE)
-			return 4;
-		memcpy(code + at, cases[i].code, n < CODE_SIZE - at ? n : CODE_SIZE - at);
-	}
+	memset(edges, 0xcc, EDGE_SIZE);
+	for (uint32_t i = 0; i < batch->ldt_count && i < MAX_LDT; i++)
+		if (syscall(SYS_modify_ldt, 0x11, &batch->ldt[i], sizeof batch->ldt[i]))
+			fail("modify_ldt");
 
 	stack_t stack = { .ss_size = 1 << 18 };
 	stack.ss_sp = malloc(stack.ss_size);
 	struct sigaction action = { .sa_sigaction = handler_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS };
+	const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGALRM };
+	sigaddset(&action.sa_mask, SIGALRM);
 	if (sigaltstack(&stack, NULL))
 		fail("sigaltstack");
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
 		if (sigaction(signals[i], &action, NULL))
 			fail("sigaction");
-	alarm(60); /* the default action ends us */
+	struct itimerval second = { { 1, 0 }, { 1, 0 } };
+	if (setitimer(ITIMER_REAL, &second, NULL))
+		fail("setitimer");
 	forbid_calls();
 	asm volatile("int3" ::: "memory");
 
+	memset(&second, 0, sizeof second);
+	setitimer(ITIMER_REAL, &second, NULL);
+	if (write(1, &processor, sizeof processor) != sizeof processor)
+		return 5;
 	for (size_t done = 0; done < out_used;) {
 		ssize_t n = write(1, out + done, out_used - done);
 		if (n <= 0)
