@@ -136,11 +136,17 @@ function logProduct(env: FpEnv, y: Real, x: Real, direct: boolean): Real {
   let m = x.man << BigInt(P - n + 1);
   if (m === ONE) {
     // The hardware calls exact products inexact too.
-    const r = round(env, F80, y.sign ^ (e < 0 ? 1 : 0), y.man * BigInt(Math.abs(e)), y.exp);
-    // Rounded towards zero, the least normal number is tiny to it as well.
-    const towardsZero = env.rounding !== ROUND_NEAREST && env.rounding !== (r.sign ? ROUND_DOWN : ROUND_UP);
-    const least = direct && towardsZero && topBit(r) === F80.emin && r.man === 1n << BigInt(bitLength(r.man) - 1);
-    env.raise(topBit(r) < F80.emin || least ? FLAG_PE | FLAG_UE : FLAG_PE);
+    const sign = y.sign ^ (e < 0 ? 1 : 0);
+    const man = y.man * BigInt(Math.abs(e));
+    const towardsZero = env.rounding !== ROUND_NEAREST && env.rounding !== (sign ? ROUND_DOWN : ROUND_UP);
+    const least = y.exp + bitLength(man) - 1 === F80.emin && bitLength(man & -man) === bitLength(man);
+    if (direct && towardsZero && least) {
+      // FYL2X takes the least normal number for a little less.
+      const less = (man << 70n) - 1n;
+      return inexact(env, sign ? -less : less, y.exp - 70);
+    }
+    const r = round(env, F80, sign, man, y.exp);
+    env.raise(topBit(r) < F80.emin ? FLAG_PE | FLAG_UE : FLAG_PE);
     return r;
   }
   if (m > (ONE * 3n) / 2n) {
