@@ -59,14 +59,16 @@ export function writeSlot(f: FunctionOps, slot: I32, v: Extended): void {
 /** Status word after popping `n` registers; the tags go with it. C1 is replaced by `flags`, which may hold exceptions too. */
 export function finish(f: FunctionOps, flags: I32, pops: I32): void {
   const fsw = f.get('fsw') as I32;
-  f.set('fsw', i32.or(i32.and(fsw, ~C1), flags));
+  const kept = f.variable(i32.or(i32.and(fsw, ~C1), flags));
+  // The status word is stored once: the next instruction waits for it.
   f.if(pops, () => {
     const top = f.let(i32.and(i32.shr_u(fsw, 11), 7));
     const gone = i32.or(i32.shl(1, top), i32.shl(i32.shr_u(pops, 1), i32.and(i32.add(top, 1), 7)));
     f.set('ftw', i32.and(f.get('ftw') as I32, i32.xor(gone, -1)));
     const moved = i32.shl(i32.and(i32.add(top, pops), 7), 11);
-    f.set('fsw', i32.or(i32.and(f.get('fsw') as I32, ~0x3800), moved));
+    kept.set(i32.or(i32.and(kept.value, ~0x3800), moved));
   });
+  f.set('fsw', kept.value);
 }
 
 /**
