@@ -171,52 +171,6 @@ export function fused64(
 }
 
 /**
- * RCPPS and RSQRTPS. The architecture leaves all but a relative error of 1.5 * 2^-12 open; these are the values of
- * Intel's processors: the function at the middle of the interval that the top bits of the significand name, rounded to 12
- * bits. Denormals count as zeros, tiny results become zeros, no flag is raised.
- */
-export function reciprocal(bits: number): number {
-  const sign = bits & 0x80000000;
-  const e = (bits >>> 23) & 0xff;
-  if (e === 0xff) {
-    return (bits & 0x7fffff ? bits | 0x400000 : sign) >>> 0;
-  }
-  if (e === 0) {
-    return (sign | 0x7f800000) >>> 0;
-  }
-  if (e >= 253) {
-    return sign >>> 0;
-  }
-  const middle = 1 + (((bits >>> 12) & 0x7ff) + 0.5) / 0x800;
-  return approximation(sign, 1 / middle, 126 - e);
-}
-export function reciprocalSqrt(bits: number): number {
-  const sign = bits & 0x80000000;
-  const e = (bits >>> 23) & 0xff;
-  if (e === 0xff && bits & 0x7fffff) {
-    return (bits | 0x400000) >>> 0;
-  }
-  if (e === 0) {
-    return (sign | 0x7f800000) >>> 0;
-  }
-  if (sign) {
-    return 0xffc00000;
-  }
-  if (e === 0xff) {
-    return 0;
-  }
-  const middle = 1 + (((bits >>> 13) & 0x3ff) + 0.5) / 0x400;
-  // An even exponent field is an odd exponent: the root of twice the significand.
-  const odd = (e & 1) === 0;
-  return approximation(0, 1 / Math.sqrt(odd ? 2 * middle : middle), (odd ? 128 - e : 127 - e) / 2 - 1);
-}
-/** Packs `2 * f * 2^exp` with `f` in (1/2, 1), 12 bits after the point. */
-function approximation(sign: number, f: number, exp: number): number {
-  const frac = Math.round((2 * f - 1) * 4096);
-  return (sign | ((exp + 127) << 23) | (frac << 11)) >>> 0;
-}
-
-/**
  * Ends an instruction: flags go to MXCSR; post-computation flags only if no unmasked exception came before them
  * (SDM vol. 1, 11.5.3).
  * @param settled the steps of the instruction have done so already

@@ -513,9 +513,3 @@ export function initialise(fpu: X87): void {
 export function clearExceptions(fpu: X87): void {
   fpu.sw &= 0x7f00;
 }
-
-/** FLDCW: bit 6 reads as one. */
-export function loadControl(fpu: X87, cw: number): void {
-  fpu.cw = (cw & 0x1f3f) | 0x40;
-  fpu.summarise();
-}

@@ -144,7 +144,11 @@ const roundIntegral = (fmt: Format) =>
 export const integral32 = roundIntegral(SINGLE);
 export const integral64 = roundIntegral(DOUBLE);
 
-/** RCPSS and RSQRTSS as Intel's processors have them; see isa/sse-fp-ops.ts. */
+/**
+ * RCPPS and RSQRTPS. The architecture leaves all but a relative error of 1.5 * 2^-12 open; these are the values of
+ * Intel's processors: the function at the middle of the interval that the top bits of the significand name, rounded to 12
+ * bits. Denormals count as zeros, tiny results become zeros, no flag is raised.
+ */
 export const reciprocal = define('sseReciprocal', ['i32'], ['i32'], (f, bits) => {
   const sign = f.let(i32.and(bits, 0x80000000));
   const e = f.let(i32.and(i32.shr_u(bits, 23), 0xff));
