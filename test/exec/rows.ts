@@ -429,4 +429,27 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     args: sh(`export TMUX_TMPDIR=$PWD TERM=screen; tmux -f /dev/null new-session -d -x 60 -y 10 'printf "hello\\033[31m red\\n"; seq 3; cat'
 sleep 1; tmux send-keys typed Enter; sleep 1; tmux capture-pane -p | head -7; tmux list-windows -F '#{window_name} #{pane_width}'; tmux kill-server; echo $?`),
   },
+  {
+    name: 'ps: and the other readers of /proc',
+    args: sh(`for c in "ps" "free" "uptime" "vmstat" "top -b -n1" "lscpu" "df /" "mount" "nproc" "getent hosts localhost" "pgrep -c xyzzy" "pidof xyzzy" "id"; do $c > out 2> err; echo $c $? $(wc -l < err); done
+ps -o comm= -p $$; cat /proc/net/tcp | head -1 | md5sum; readlink /proc/net; cut -d' ' -f1-3 /proc/self/cgroup | wc -l >/dev/null; sort /proc/self/io | cut -d: -f1 | md5sum; cat /proc/self/uid_map | wc -l`),
+  },
+  {
+    name: 'curl: from a server in python3',
+    args: [
+      'python3',
+      '-c',
+      `
+import http.server, threading, subprocess
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Quiet)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for name in ("f", "missing"):
+    done = subprocess.run(["curl", "-sS", "-o", "got", "-w", "%{http_code}", f"http://localhost:{server.server_port}/{name}"], capture_output=True)
+    print(done.returncode, done.stdout, len(open("got").read()))
+`,
+    ],
+    files: { f: LINES },
+  },
 ];

@@ -81,6 +81,9 @@ const mountinfo = (vfs: Vfs): string =>
     return `${20 + i} ${parent} 0:${minorNumber} / ${on} ${MOUNT_OPTIONS} - ${type} ${from} rw\n`;
   }).join('');
 
+/** The first user namespace: every number is itself. */
+const ID_MAP = '         0          0 4294967295\n';
+
 const setComm = (_vfs: Vfs, task: Task, text: string): number => {
   task.comm = text.replace(/\n.*$/s, '').slice(0, 15);
   return 0;
@@ -118,6 +121,15 @@ const common: readonly ProcEntry[] = [
     readlink: (_v, task) => (alive(task) ? (task.mm.exeFile?.path ?? -ENOENT) : -ENOENT),
     follow: (_v, task) => (alive(task) ? followFile(task.mm.exeFile) : -ENOENT),
   },
+  { name: 'cgroup', mode: 0o444, show: () => '' },
+  {
+    name: 'io',
+    mode: 0o400,
+    show: () =>
+      ['rchar', 'wchar', 'syscr', 'syscw', 'read_bytes', 'write_bytes', 'cancelled_write_bytes']
+        .map((f) => `${f}: 0\n`)
+        .join(''),
+  },
   { name: 'limits', mode: 0o444, show: proc_pid_limits },
   { name: 'loginuid', mode: 0o644, show: () => '4294967295', store: () => 0 },
   { name: 'maps', mode: 0o444, guarded: true, show: (_v, task) => proc_pid_maps(task) },
@@ -148,6 +160,11 @@ const common: readonly ProcEntry[] = [
     readlink: (_v, task) => d_path(task.fs.root),
     follow: (_v, task) => task.fs.root,
   },
+  {
+    name: 'schedstat',
+    mode: 0o444,
+    show: (_v, task) => `${task.cpuTime} 0 ${task.voluntarySwitches + task.involuntarySwitches}\n`,
+  },
   { name: 'sessionid', mode: 0o444, show: () => '4294967295' },
   { name: 'smaps', mode: 0o444, guarded: true, show: (_v, task) => proc_pid_smaps(task) },
   { name: 'stack', mode: 0o400, guarded: true, show: () => '' },
@@ -159,6 +176,9 @@ const common: readonly ProcEntry[] = [
     guarded: true,
     show: (_v, task) => (task.state === 'running' ? 'running\n' : syscallLine(task)),
   },
+  { name: 'gid_map', mode: 0o644, show: () => ID_MAP },
+  { name: 'uid_map', mode: 0o644, show: () => ID_MAP },
+  { name: 'setgroups', mode: 0o644, show: () => 'allow\n' },
   { name: 'wchan', mode: 0o444, show: () => '0' },
 ];
 

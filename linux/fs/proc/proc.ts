@@ -12,6 +12,7 @@ import type { Vfs } from '../vfs.ts';
 import { tgidEntries, tidEntries } from './base.ts';
 import { type ProcEntry, ProcFileInode, proc_access } from './entry.ts';
 import { fdinfo } from './fdinfo.ts';
+import { netEntries } from './net.ts';
 import { rootEntries, sysEntries } from './system.ts';
 
 /** /proc, or what is mounted there. */
@@ -24,9 +25,9 @@ type Place =
   | { readonly kind: 'root' }
   | { readonly kind: 'sys' }
   | { readonly kind: 'sysdir'; readonly name: string }
-  | { readonly kind: 'task' | 'tid' | 'tasks' | 'fd' | 'fdinfo'; readonly task: Task };
+  | { readonly kind: 'task' | 'tid' | 'tasks' | 'fd' | 'fdinfo' | 'net'; readonly task: Task };
 
-const KINDS = ['root', 'sys', 'sysdir', 'task', 'tid', 'tasks', 'fd', 'fdinfo'];
+const KINDS = ['root', 'sys', 'sysdir', 'task', 'tid', 'tasks', 'fd', 'fdinfo', 'net'];
 
 /** Unlike Linux: numbers follow from the place, so a directory that is looked up twice is the same. */
 function inoOf(place: Place): bigint {
@@ -84,6 +85,8 @@ class ProcDirInode extends Inode {
         return tgidEntries;
       case 'tid':
         return tidEntries;
+      case 'net':
+        return netEntries;
       default:
         return [];
     }
@@ -102,7 +105,7 @@ class ProcDirInode extends Inode {
         return name in sysEntries ? this.dir({ kind: 'sysdir', name }) : undefined;
       case 'task':
       case 'tid':
-        if (name === 'fd' || name === 'fdinfo') return this.dir({ kind: name, task: place.task });
+        if (name === 'fd' || name === 'fdinfo' || name === 'net') return this.dir({ kind: name, task: place.task });
         return name === 'task' && place.kind === 'task' ? this.dir({ kind: 'tasks', task: place.task }) : undefined;
       case 'tasks': {
         const thread = place.task.group.threads.find((t) => String(t.pid) === name);
@@ -118,6 +121,7 @@ class ProcDirInode extends Inode {
 
   private lookupRoot(name: string, reader: Task | undefined): Inode | undefined {
     if (name === 'sys') return this.dir({ kind: 'sys' });
+    if (name === 'net') return new ProcTextLinkInode(this.sb, this.ino + 4n, 'self/net');
     if (name === 'self' || name === 'thread-self') {
       if (reader === undefined) return undefined;
       const target = name === 'self' ? `${reader.tgid}` : `${reader.tgid}/task/${reader.pid}`;
@@ -150,6 +154,7 @@ class ProcDirInode extends Inode {
     switch (place.kind) {
       case 'root': {
         dir('sys');
+        out.push({ name: 'net', ino: this.ino + 4n, mode: S_IFLNK });
         out.push({ name: 'self', ino: this.ino + 2n, mode: S_IFLNK });
         out.push({ name: 'thread-self', ino: this.ino + 3n, mode: S_IFLNK });
         const leaders = [...this.vfs.kernel.tasks.values()].filter((t) => t.isLeader);
@@ -163,10 +168,12 @@ class ProcDirInode extends Inode {
         dir('task');
         dir('fd');
         dir('fdinfo');
+        dir('net');
         break;
       case 'tid':
         dir('fd');
         dir('fdinfo');
+        dir('net');
         break;
       case 'tasks':
         for (const thread of place.task.group.threads) dir(String(thread.pid));

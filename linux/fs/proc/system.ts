@@ -32,7 +32,20 @@ function meminfo(vfs: Vfs): string {
     row('Writeback', 0) +
     row('AnonPages', used) +
     row('Mapped', 0) +
-    row('Shmem', 0)
+    row('Shmem', 0) +
+    row('Slab', 0) +
+    row('SReclaimable', 0) +
+    row('SUnreclaim', 0) +
+    row('KernelStack', vfs.kernel.tasks.size * 16) +
+    row('PageTables', 0) +
+    row('NFS_Unstable', 0) +
+    row('Bounce', 0) +
+    row('WritebackTmp', 0) +
+    row('CommitLimit', total / 2) +
+    row('Committed_AS', used) +
+    row('VmallocTotal', 34359738367) +
+    row('VmallocUsed', 0) +
+    row('VmallocChunk', 0)
   );
 }
 
@@ -79,6 +92,14 @@ function stat(vfs: Vfs): string {
   );
 }
 
+/** vmstat_show(), mm/vmstat.c: the counters that vmstat(8) reads. */
+function vmstat(vfs: Vfs): string {
+  const { memory } = vfs.kernel.cpu;
+  const free = memory.frameLimit - memory.framesInUse;
+  const names = ['pgpgin', 'pgpgout', 'pswpin', 'pswpout', 'pgalloc_normal', 'pgfree', 'pgfault', 'pgmajfault'];
+  return `nr_free_pages ${free}\nnr_file_pages ${vfs.filePages}\n${names.map((name) => `${name} 0\n`).join('')}`;
+}
+
 /** Files of /proc itself: fs/proc/*.c. */
 export const rootEntries: readonly ProcEntry[] = [
   { name: 'cmdline', mode: 0o444, show: () => 'BOOT_IMAGE=/vmlinuz\n' },
@@ -93,10 +114,15 @@ export const rootEntries: readonly ProcEntry[] = [
     mode: 0o444,
     show: () => ['sysfs', 'tmpfs', 'proc', 'devtmpfs', 'pipefs', 'overlay'].map((f) => `nodev\t${f}\n`).join(''),
   },
+  { name: 'diskstats', mode: 0o444, show: () => '' },
+  { name: 'interrupts', mode: 0o444, show: () => '           CPU0       \n' },
   { name: 'loadavg', mode: 0o444, show: (vfs) => `0.00 0.00 0.00 1/${vfs.kernel.tasks.size} ${lastPid(vfs)}\n` },
   { name: 'locks', mode: 0o444, show: (vfs) => locksText(vfs.locked) },
   { name: 'meminfo', mode: 0o444, show: meminfo },
+  { name: 'modules', mode: 0o444, show: () => '' },
+  { name: 'partitions', mode: 0o444, show: () => 'major minor  #blocks  name\n\n' },
   { name: 'stat', mode: 0o444, show: stat },
+  { name: 'vmstat', mode: 0o444, show: vmstat },
   { name: 'swaps', mode: 0o444, show: () => 'Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n' },
   { name: 'uptime', mode: 0o444, show: (vfs) => `${seconds(vfs.kernel.now())} 0.00\n` },
   { name: 'version', mode: 0o444, show: (vfs) => `Linux version ${release(vfs)} (compat-gdbserver) ${VERSION}\n` },
