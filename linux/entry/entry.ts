@@ -18,7 +18,7 @@ import {
 } from '../abi/signal.ts';
 import { classifyFault } from '../mm/fault.ts';
 import { get_user_u32 } from '../mm/uaccess.ts';
-import { do_debug } from '../ptrace/debug-exception.ts';
+import { do_debug, late_debug } from '../ptrace/debug-exception.ts';
 import { ptrace_event, ptrace_report_syscall } from '../ptrace/stop.ts';
 import { seccomp_phase1 } from '../seccomp/seccomp.ts';
 import { do_trap, forceIretFault, simpleTrap } from '../signal/fault.ts';
@@ -50,6 +50,7 @@ export function handleExit(task: Task, exit: Exit): void {
       fastSyscall32(task, 'sysenter');
       return;
     case 'interrupt':
+      late_debug(task);
       interrupt(task, exit.vector);
       return;
     case 'exception':

@@ -27,3 +27,15 @@ export function do_debug(task: Task, dr6: number): void {
   }
   do_trap(task, Vector.DB, SIGTRAP, 0, get_si_code(dr6), task.regs.rip);
 }
+
+/**
+ * MOV SS holds a debug exception back over the next instruction. When that is INT n it comes in the kernel, before anything
+ * else is done there: its signal is the first, and without an address.
+ */
+export function late_debug(task: Task): void {
+  const dr6 = task.context.trapDue;
+  if (dr6 === 0) return;
+  task.context.trapDue = 0;
+  task.debugreg6 = BigInt(dr6);
+  do_trap(task, Vector.DB, SIGTRAP, 0, get_si_code(dr6), 0n);
+}

@@ -178,6 +178,7 @@ export function de_thread(task: Task): number {
   const isGone = (t: Task): boolean => t === task || (t === oldLeader && t.exitState !== undefined);
   if (!group.threads.every(isGone)) return -ERESTARTNOINTR;
   group.execTask = undefined;
+  task.kernel.wake(execChannel(group));
   if (oldLeader !== task) takeOver(task, oldLeader);
   return 0;
 }
