@@ -22,6 +22,7 @@ import { vdsoShipped } from '../../../linux/vdso/config.ts';
 export type Step = (regs: Registers) => Exit;
 
 class ScriptedContext {
+  trapDue = 0;
   readonly regs: Registers;
   script: Step[] = [];
 
