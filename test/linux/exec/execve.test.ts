@@ -116,6 +116,7 @@ function stubCpu(): { cpu: unknown; regs: Registers } {
     flushPage: nothing,
     dropSpace: nothing,
     vendor: 'amd',
+    random: { state: 0n },
     loadSegment: (segment: string, selector: number) => {
       Object.assign(regs, { [segment]: selector });
       return true;
