@@ -4,6 +4,8 @@ import { type Block, BlockMap, type CodeCache } from './decode/code-cache.ts';
 import type { Decoder } from './decode/decoder.ts';
 import { Vector } from './exit.ts';
 import type { Interpreter } from './interp/interpreter.ts';
+import { Pseudo } from './interp/pseudo.ts';
+import { RECORD_SIZE, Rec } from './interp/record.ts';
 import type { MemoryAccess } from './memory-access.ts';
 import { Access, type Mmu } from './mmu.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
@@ -135,6 +137,52 @@ export class Blocks {
     const linkable = link !== 0 && block.frame2 < 0 && generation === this.cache.generation;
     if (linkable && this.staysOnPage()) this.cache.link(link, block);
     return block;
+  }
+
+  /** Puts a region's record before a copy of the block's records: from now on the region runs in place of the block. */
+  attach(block: Block, slot: number, need: number): Block | undefined {
+    if (this.cache.nearlyFull) return undefined;
+    const { bytes } = this.memory;
+    const start = this.cache.next;
+    const first = start + RECORD_SIZE;
+    const data = new DataView(bytes.buffer, start, RECORD_SIZE);
+    bytes.copyWithin(first, block.start, block.end);
+    this.cache.drop(block);
+    bytes.fill(0, start, first);
+    data.setUint16(Rec.handler, Pseudo.region, true);
+    data.setUint16(Rec.remaining, block.count, true);
+    data.setInt32(Rec.imm, slot, true);
+    data.setInt32(Rec.imm2, need, true);
+    const { count, length, frame, frame2, offset, mode, map } = block;
+    const made: Block = {
+      start,
+      end: first + (block.end - block.start),
+      count,
+      length,
+      frame,
+      frame2,
+      offset,
+      mode,
+      map,
+    };
+    this.tlb.protect(frame);
+    if (frame2 >= 0) this.tlb.protect(frame2);
+    this.cache.add(made);
+    return made;
+  }
+
+  /** The start of the block at RIP by the jump cache, or 0. */
+  cachedJump(): number {
+    const { data } = this;
+    const low = data.getInt32(State.rip, true);
+    const high = data.getInt32(State.rip + 4, true);
+    return this.tlb.cachedJump(low, high, data.getInt32(State.modeTag + 4, true));
+  }
+
+  /** Does the page have breakpoints in this address space? */
+  hasBreakpointsOn(vpn: number): boolean {
+    if (this.breakpoints.size === 0 || this.access.mmu === undefined) return false;
+    return this.breakpoints.get(this.access.mmu)?.has(vpn) ?? false;
   }
 
   /** Is this the page of the running block, or the one that its last instruction crosses into? */

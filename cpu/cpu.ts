@@ -23,6 +23,7 @@ import { SegmentFile } from './segment.ts';
 import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
 import { CONTEXT_SIZE, PAGE_SIZE, RepeatStep, Segment, State } from './state.ts';
 import { Tlb } from './tlb.ts';
+import { DEFAULT_TRANSLATE, type TranslateOptions, Translator } from './translate/translator.ts';
 import { ModuleStore } from './wasm/module-store.ts';
 import { type WatchHit, type WatchKind, Watchpoints } from './watchpoints.ts';
 import { XCR0, XFEATURE_AVX512 } from './xsave.ts';
@@ -37,6 +38,8 @@ export interface CpuOptions {
   readonly avx512?: boolean;
   /** WebAssembly that need not be made; if not given, what the build has kept. */
   readonly modules?: ModuleStore;
+  /** Hot code becomes WebAssembly (translate/); when, or not at all. */
+  readonly translate?: 'off' | TranslateOptions;
 }
 
 /** Made when the first instruction under VEX or EVEX is decoded. */
@@ -108,6 +111,9 @@ export class Cpu implements Port {
   /** Set by MOV SS and POP SS. */
   stackSegmentLoaded = false;
 
+  /** The second tier, unless it is off. */
+  readonly translator: Translator | undefined;
+
   private readonly data: DataView;
   private readonly tlb: Tlb;
   private readonly cache: CodeCache;
@@ -149,6 +155,10 @@ export class Cpu implements Port {
     const decoder = new Decoder(buildTable(all, true), buildTable(all, false), extension);
     const { memory, tlb, cache, access, segments, interpreter } = this;
     this.blocks = new Blocks(memory, tlb, cache, access, segments, decoder, interpreter);
+    const { translate = DEFAULT_TRANSLATE } = options;
+    if (translate !== 'off') {
+      this.translator = new Translator(translate, { memory, blocks: this.blocks, cache, access, interpreter, tlb });
+    }
     this.context = new CpuContext();
     this.moveIn(this.context);
   }
@@ -178,20 +188,24 @@ export class Cpu implements Port {
     this.access.mmu = mmu;
     this.access.watchpoints = this.watchpoints.get(mmu);
     this.tlb.flush();
+    this.translator?.spaceChanged();
   }
 
   flushTlb(): void {
     this.tlb.flush();
+    this.translator?.mappingsChanged();
     this.cache.leaveAfterRunning();
   }
 
   flushPage(vpn: number): void {
     this.tlb.flushPage(vpn);
+    this.translator?.pageChanged(vpn);
     if (this.blocks.runsOn(vpn)) this.cache.leaveAfterRunning();
   }
 
   dropSpace(mmu: Mmu): void {
     this.blocks.dropSpace(mmu);
+    this.translator?.windows.dropSpace(mmu);
     this.watchpoints.delete(mmu);
     if (this.hardwareMmu === mmu) {
       this.hardware = [];
@@ -226,10 +240,12 @@ export class Cpu implements Port {
 
   addBreakpoint(mmu: Mmu, address: number): void {
     this.blocks.addBreakpoint(mmu, address);
+    this.translator?.spaceChanged();
   }
 
   removeBreakpoint(mmu: Mmu, address: number): void {
     this.blocks.removeBreakpoint(mmu, address);
+    this.translator?.spaceChanged();
   }
 
   addWatchpoint(mmu: Mmu, address: number, length: number, kind: WatchKind): void {
@@ -272,7 +288,7 @@ export class Cpu implements Port {
       }
       const before = this.icount;
       this.data.setUint32(State.repeatStep, 0, true);
-      const outcome = this.execute(Math.min(left, SLICE));
+      const outcome = this.execute(Math.min(left, SLICE), this.translator);
       left -= this.icount - before;
       switch (outcome) {
         case Outcome.Budget:
@@ -321,6 +337,30 @@ export class Cpu implements Port {
       const exit = this.single(resume);
       if (exit.kind !== 'budget' || !this.unfinished) return exit;
     }
+  }
+
+  /** For tests: runs the block at RIP as a region of its own. False when its first instruction is left to the interpreter. */
+  runTranslated(): boolean {
+    const { translator, data } = this;
+    if (!translator) return false;
+    this.prepare();
+    const before = this.icount;
+    try {
+      this.blocks.lookUp();
+      const region = translator.alone();
+      if (!region) return false;
+      this.slice = region.need;
+      data.setInt32(State.budget, this.slice, true);
+      translator.prepare(region);
+      translator.left(region, region.run());
+      this.icount += this.slice - data.getInt32(State.budget, true);
+    } catch (e) {
+      if (e !== this.fault) throw e;
+    } finally {
+      this.slice = 0;
+      data.setInt32(State.budget, 0, true);
+    }
+    return this.icount > before;
   }
 
   // What the generated code calls (Port).
@@ -519,14 +559,14 @@ export class Cpu implements Port {
   }
 
   /** Runs blocks for at most `budget` instructions and counts what was retired. */
-  private execute(budget: number): number {
+  private execute(budget: number, translator?: Translator): number {
     this.settleMode();
     this.slice = budget;
     this.data.setInt32(State.budget, budget, true);
     this.fault.record = 0;
     this.retry.record = 0;
     try {
-      return this.interpreter.run(this.blocks.lookUp().start);
+      return translator ? this.runTiers(translator) : this.interpreter.run(this.blocks.lookUp().start);
     } catch (e) {
       if (e === this.fault) {
         this.unwind(this.fault.record);
@@ -541,8 +581,69 @@ export class Cpu implements Port {
       this.icount += this.slice - this.data.getInt32(State.budget, true);
       this.slice = 0;
       this.data.setInt32(State.budget, 0, true);
+      this.data.setInt32(State.reserve, 0, true);
       this.cache.stopped();
     }
+  }
+
+  /** Both tiers: the interpreter, stopped now and then to see what is hot, and the regions of the translator. */
+  private runTiers(translator: Translator): number {
+    this.hold(translator.untilSample);
+    let start = this.blocks.lookUp().start;
+    for (;;) {
+      const outcome = this.interpreter.run(start);
+      translator.untilSample = this.data.getInt32(State.budget, true);
+      if (outcome === Outcome.Region) {
+        start = this.runRegions(translator);
+      } else if (outcome === Outcome.Budget && this.data.getInt32(State.reserve, true) > 0) {
+        if (!translator.isTracing) translator.sample();
+        this.grant();
+        const block = this.blocks.lookUp();
+        start = block.start;
+        if (translator.isTracing) {
+          translator.trace(block);
+          this.hold(block.count);
+          // The block itself, whether or not a region begins with it.
+          if (this.data.getUint16(start + Rec.handler, true) === Pseudo.region) start += RECORD_SIZE;
+        } else this.hold(Math.max(translator.untilSample, block.count));
+      } else {
+        return outcome;
+      }
+    }
+  }
+
+  /** Runs regions as long as one leads to another; gives the record with which the interpreter goes on. */
+  private runRegions(translator: Translator): number {
+    this.grant();
+    const { blocks, data } = this;
+    let start = blocks.cachedJump() || blocks.lookUp().start;
+    let go = true;
+    while (go && data.getUint16(start + Rec.handler, true) === Pseudo.region) {
+      const region = translator.regionAt(start);
+      if (region === undefined || data.getInt32(State.budget, true) <= region.need) break;
+      translator.prepare(region);
+      go = translator.left(region, region.run());
+      start = blocks.cachedJump() || blocks.lookUp().start;
+    }
+    this.hold(translator.untilSample);
+    return data.getUint16(start + Rec.handler, true) === Pseudo.region ? start + RECORD_SIZE : start;
+  }
+
+  /** The whole budget of the run. */
+  private grant(): void {
+    const reserve = this.data.getInt32(State.reserve, true);
+    this.slice += reserve;
+    this.data.setInt32(State.budget, this.data.getInt32(State.budget, true) + reserve, true);
+    this.data.setInt32(State.reserve, 0, true);
+  }
+
+  /** Not more than `n` of it. */
+  private hold(n: number): void {
+    const budget = this.data.getInt32(State.budget, true);
+    const reserve = Math.max(0, budget - n);
+    this.slice -= reserve;
+    this.data.setInt32(State.budget, budget - reserve, true);
+    this.data.setInt32(State.reserve, reserve, true);
   }
 
   /** An instruction did not complete: RIP goes back to it, and those that did not run are not counted. */
@@ -659,6 +760,7 @@ export class Cpu implements Port {
   }
 
   private watchesChanged(mmu: Mmu): void {
+    this.translator?.mappingsChanged();
     if (this.mmu !== mmu) return;
     this.access.watchpoints = this.watchpoints.get(mmu);
     this.tlb.flush();

@@ -49,18 +49,38 @@ function narrow(bits: number, carries: Int): Int {
   return bits < 32 ? i32.and(carries as I32, (3 << (bits - 2)) | 8) : carries;
 }
 
-/** Flags of `r = a + b (+ CF)`. All three are bound values. */
-export function setAddFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+/** `aux` of `r = a + b (+ CF)`. All three are bound values. */
+export function addAux(c: Pick<Ops, 'let'>, bits: number, a: Int, b: Int, r: Int): I32 {
   const w = word(bits);
   const carries = w.or(w.and(a, b), w.and(w.or(a, b), w.not(r)));
-  c.setFlags(signExtend(bits, r), auxOf(bits, c.let(narrow(bits, carries) as I32)));
+  return auxOf(bits, c.let(narrow(bits, carries) as I32));
 }
 
-/** Flags of `r = a - b (- CF)`. */
-export function setSubFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+/** `aux` of `r = a - b (- CF)`. */
+export function subAux(c: Pick<Ops, 'let'>, bits: number, a: Int, b: Int, r: Int): I32 {
   const w = word(bits);
   const borrows = w.or(w.and(w.not(a), b), w.and(w.or(w.not(a), b), r));
-  c.setFlags(signExtend(bits, r), auxOf(bits, c.let(narrow(bits, borrows) as I32)));
+  return auxOf(bits, c.let(narrow(bits, borrows) as I32));
+}
+
+/** Flags of `r = a + b`. All three are bound values. */
+export function setAddFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+  if (!c.keepFlags?.('add', bits, a, b, r)) setAdcFlags(c, bits, a, b, r);
+}
+
+/** Flags of `r = a - b`. */
+export function setSubFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+  if (!c.keepFlags?.('sub', bits, a, b, r)) setSbbFlags(c, bits, a, b, r);
+}
+
+/** Flags of `r = a + b + CF`. */
+export function setAdcFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+  c.setFlags(signExtend(bits, r), addAux(c, bits, a, b, r));
+}
+
+/** Flags of `r = a - b - CF`. */
+export function setSbbFlags(c: Ops, bits: number, a: Int, b: Int, r: Int): void {
+  c.setFlags(signExtend(bits, r), subAux(c, bits, a, b, r));
 }
 
 /** Flags of AND, OR, XOR, TEST: CF = OF = AF = 0. */
@@ -86,7 +106,7 @@ export function setCarry(c: Ops, cf: I32): void {
   setCarryOverflow(c, cf, overflow(c));
 }
 
-export const carry = (c: Ops): I32 => i32.shr_u(c.flagAux(), 31);
+export const carry = (c: Ops): I32 => c.condition?.(2) ?? i32.shr_u(c.flagAux(), 31);
 export const overflow = (c: Ops): I32 => {
   const aux = c.let(c.flagAux());
   return i32.shr_u(i32.xor(aux, i32.shl(aux, 1)), 31);
@@ -119,7 +139,7 @@ export function condition(c: Ops, cc: number): I32 {
         return i32.or(zero(c), i32.xor(sign(c), overflow(c)));
     }
   };
-  return cc & 1 ? i32.eqz(holds()) : holds();
+  return c.condition?.(cc) ?? (cc & 1 ? i32.eqz(holds()) : holds());
 }
 
 /** All six at once as RFLAGS bits, from TypeScript. */

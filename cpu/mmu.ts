@@ -22,4 +22,9 @@ export interface Mmu {
    *   no PERM_W until written), or `-1 - errorCode` (PF_* bits) for a page fault.
    */
   translate(vpn: number, access: Access): number;
+  /**
+   * Translates a page as it is, without side effects: `frame * 8 + perms`, or a negative number when the page is not
+   * there or not to be had without more ado. An Mmu without it keeps the translator off.
+   */
+  peek?(vpn: number): number;
 }

@@ -52,6 +52,8 @@ const FIELDS = {
   stackKeep: 8,
   /** Instructions that may still run; goes below zero to stop at the next block. */
   budget: 4,
+  /** Instructions of the run that are not in `budget` yet: the interpreter is stopped in between for the translator. */
+  reserve: 4,
   /** The mode bits that blocks are keyed by (segment.ts). */
   mode: 4,
   /** Repeated string instructions: 0, or RepeatStep. */
@@ -103,6 +105,8 @@ export const WRITE_TLB = 0x20000;
 export const JUMP_CACHE = 0x80000;
 export const JUMP_CACHE_ENTRIES = 32768;
 export const JUMP_CACHE_ENTRY_SIZE = 16;
+/** The windows of the region that is about to run (translate/windows.ts). */
+export const WINDOWS = 0x40000;
 /** Accesses below this host address went to a scratch field. */
 export const STATE_END = 0x10000;
 export const RECORDS = 0x100000;

@@ -40,6 +40,12 @@ class Table {
     this.count++;
   }
 
+  /** The value of the entry, or 0 when it is another's. */
+  get(index: number, low: number, high: number): number {
+    const at = index * 4;
+    return this.words[at] === low && this.words[at + 1] === high ? this.words[at + 2]! : 0;
+  }
+
   drop(index: number): void {
     this.clear(index * 4);
   }
@@ -66,6 +72,8 @@ export class Tlb {
   private readonly jumps: Table;
   /** Frames that may stand in the write TLB. */
   private readonly writable: Uint8Array;
+  /** Counts the pages put in. */
+  inserts = 0;
 
   constructor(bytes: Uint8Array) {
     this.reads = new Table(bytes, READ_TLB, TLB_ENTRIES * TLB_ENTRY_SIZE);
@@ -94,11 +102,13 @@ export class Tlb {
 
   insertRead(low: number, high: number, frame: number): void {
     insert(this.reads, low, high, frame);
+    this.inserts++;
   }
 
   insertWrite(low: number, high: number, frame: number): void {
     insert(this.writes, low, high, frame);
     this.writable[frame] = 1;
+    this.inserts++;
   }
 
   /** The frame now holds code: stores to it have to be seen. */
@@ -111,6 +121,12 @@ export class Tlb {
   cacheJump(ripLow: number, ripHigh: number, tagHigh: number, block: number): void {
     const shifted = (ripLow >>> 12) | (ripHigh << 20);
     this.jumps.set((ripLow ^ shifted) & (JUMP_CACHE_ENTRIES - 1), ripLow, ripHigh ^ tagHigh, block);
+  }
+
+  /** The block that `cacheJump` noted, or 0. */
+  cachedJump(ripLow: number, ripHigh: number, tagHigh: number): number {
+    const shifted = (ripLow >>> 12) | (ripHigh << 20);
+    return this.jumps.get((ripLow ^ shifted) & (JUMP_CACHE_ENTRIES - 1), ripLow, ripHigh ^ tagHigh);
   }
 }
 

@@ -59,6 +59,8 @@ export class CodeCache implements CodeObserver {
   generation = 0;
   readonly blocks = new BlockMap();
   private readonly byFrame = new Map<number, Set<Block>>();
+  /** The translator, told of what goes. */
+  regions: { codeFrame(frame: number): void; dropFrame(frame: number): void; dropAll(): void } | undefined;
   private readonly data: DataView;
   private readonly memory: PhysicalMemory;
   /** The record under execution, as far as known: its block may be the one that is dropped. */
@@ -88,6 +90,7 @@ export class CodeCache implements CodeObserver {
   dropFrame(frame: number): void {
     const blocks = this.byFrame.get(frame);
     this.memory.code[frame] = 0;
+    this.regions?.dropFrame(frame);
     if (!blocks) return;
     this.byFrame.delete(frame);
     for (const b of [...blocks]) this.drop(b);
@@ -107,6 +110,7 @@ export class CodeCache implements CodeObserver {
     for (const frame of this.byFrame.keys()) this.memory.code[frame] = 0;
     this.byFrame.clear();
     this.blocks.clear();
+    this.regions?.dropAll();
     this.next = RECORDS;
   }
 
@@ -153,6 +157,7 @@ export class CodeCache implements CodeObserver {
       set = new Set();
       this.byFrame.set(frame, set);
       this.memory.code[frame] = 1;
+      this.regions?.codeFrame(frame);
     }
     return set;
   }

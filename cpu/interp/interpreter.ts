@@ -58,7 +58,7 @@ export class Interpreter {
   readonly run: (record: number) => number;
   private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE });
   private readonly environment: Record<string, unknown>;
-  private readonly runtime: Runtime;
+  readonly runtime: Runtime;
   private readonly variants: Variant[] = [];
   private readonly byKey = new Map<string, number>();
   /** What the handlers are called in the store. */
@@ -75,7 +75,7 @@ export class Interpreter {
   private pending: number[] = [];
 
   /** Bytes of a vector register: what VEX encodings clear above their length. */
-  private readonly vectorBytes: 32 | 64;
+  readonly vectorBytes: 32 | 64;
 
   /** @param store has modules that need not be made, and keeps those that are */
   constructor(

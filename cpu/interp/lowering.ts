@@ -416,6 +416,13 @@ export class RecordOps implements Ops {
     this.code.ended = true;
   }
 
+  /** Returns for the region to be run, when the budget is more than it may take; otherwise goes on with the block. */
+  enterRegion(): void {
+    const whole = i32.add(this.get('budget') as I32, this.get('reserve') as I32);
+    const budget = i32.add(whole, this.code.field16(Rec.remaining));
+    this.if(i32.gt_s(budget, this.code.field32(Rec.imm2)), () => this.stop(Outcome.Region));
+  }
+
   setEffectiveAddress(): void {
     const base = loadAt(64, this.code.field16(Rec.segmentBase)) as I64;
     const wrap = this.let(this.get('ripMask')) as I64;

@@ -18,6 +18,10 @@ export const Pseudo = {
   ea: 4,
   /** Raises the exception whose vector is the immediate. */
   raise: 5,
+  /** A region of the translator begins with this block: the records of the block follow. */
+  region: 6,
+  /** The highest of these numbers. */
+  last: 6,
 } as const;
 
 export const pseudoRows: readonly Row[] = [
@@ -27,4 +31,5 @@ export const pseudoRows: readonly Row[] = [
   pseudo('fall-through', (c) => c.fallThrough()),
   pseudo('ea', (c) => c.setEffectiveAddress()),
   pseudo('raise', (c) => c.raiseImmediate()),
+  pseudo('region', (c) => c.enterRegion()),
 ];

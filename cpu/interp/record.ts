@@ -58,4 +58,4 @@ export const AccessInfo = { Write: 0x100, Stack: 0x200, Extra: 0x400, Aligned: 0
 export const Action = { Continue: 0, Jump: 1, Exit: 2, Leave: 3 } as const;
 
 /** Why the main function returned. */
-export const Outcome = { Budget: 0, Leave: 1, Stop: 2, Breakpoint: 3, Exit: 4 } as const;
+export const Outcome = { Budget: 0, Leave: 1, Stop: 2, Breakpoint: 3, Exit: 4, Region: 5 } as const;

@@ -71,6 +71,10 @@ export interface Ops extends Builder {
   setFlags(result: I64, aux: I32): void;
   flagResult(): I64;
   flagAux(): I32;
+  /** A tier that keeps the operands of `r = a + b` or `a - b` takes them in place of `setFlags`. */
+  keepFlags?(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): boolean;
+  /** Such a tier's condition number `cc`, where it is had more directly than from the flags. */
+  condition?(cc: number): I32 | undefined;
 
   /** Loads from an offset in the stack segment. */
   loadStack(bits: 16 | 32 | 64, offset: I64): Int;

@@ -1,5 +1,5 @@
 /** ADD ADC SUB SBB CMP, INC DEC NEG, XADD, CMPXCHG; Intel SDM vol. 2. */
-import { carry, setAddFlags, setCarryOverflow, setSubFlags } from '../flags.ts';
+import { carry, setAdcFlags, setAddFlags, setCarryOverflow, setSbbFlags, setSubFlags } from '../flags.ts';
 import { type I32, type Int, i32, i64, select, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { type Lower, op, type Row } from './row.ts';
@@ -38,9 +38,9 @@ const binary =
   };
 
 const add = binary(sum, setAddFlags);
-const adc = binary((c, bits, a, b) => sum(c, bits, a, b, carry(c)), setAddFlags);
+const adc = binary((c, bits, a, b) => sum(c, bits, a, b, carry(c)), setAdcFlags);
 const sub = binary(difference, setSubFlags);
-const sbb = binary((c, bits, a, b) => difference(c, bits, a, b, carry(c)), setSubFlags);
+const sbb = binary((c, bits, a, b) => difference(c, bits, a, b, carry(c)), setSbbFlags);
 const cmp: Lower = (c) => {
   const bits = c.bits(0);
   const a = c.read(0);

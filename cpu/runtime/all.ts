@@ -1,6 +1,7 @@
-/** Every runtime function that rows call. */
+/** Every runtime function that rows and regions call. */
 import type { AnyFunction } from '../ir/function.ts';
 import * as crypto from './crypto.ts';
+import * as flags from './flags.ts';
 import * as sseArith from './sse-arith.ts';
 import * as sseCompare from './sse-compare.ts';
 import * as sseFma from './sse-fma.ts';
@@ -11,6 +12,7 @@ const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v 
 
 export const runtimeFunctions: readonly AnyFunction[] = [
   crypto,
+  flags,
   sseArith,
   sseCompare,
   sseFma,

@@ -15,6 +15,8 @@ import { finishTrap } from './trap.ts';
 
 /** Turns without an instruction, and jumps of the clock, in one run: neither faults without end nor timers that nobody hears may keep it. */
 const MAX_FRUITLESS = 50_000;
+/** So many time slices run at once when no other task can. */
+const SLICES_ALONE = 40;
 
 export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
   let left = request.budget;
@@ -142,11 +144,18 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
       exit = cpu.step();
       task.stepping = true;
     } else {
-      exit = cpu.run(Math.min(limit - used, kernel.sliceLeft, untilTimer));
+      // Where nobody else can run, the end of a slice means nothing.
+      const alone = kernel.runQueue.length === 1 && !task.group.cpuTimersArmed;
+      const slices = alone ? SLICES_ALONE * kernel.timeSlice : 0;
+      exit = cpu.run(Math.min(limit - used, kernel.sliceLeft + slices, untilTimer));
     }
     const ran = cpu.icount - before;
     used += ran;
     kernel.sliceLeft -= ran;
+    // What is left of the last of them; nothing when it has just ended.
+    if (kernel.sliceLeft < 0) {
+      kernel.sliceLeft = ((kernel.sliceLeft % kernel.timeSlice) + kernel.timeSlice) % kernel.timeSlice;
+    }
     task.cpuTime += ran;
     if (ran > 0 && task.group.cpuTimersArmed) checkCpuTimers(task, ran);
     if (exit.kind !== 'budget') handleExit(task, exit);

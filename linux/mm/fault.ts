@@ -39,6 +39,14 @@ export function translate(mm: Mm, vpn: number, access: Access): number {
   return pteFrame(pte) * 8 + permsOf(vma, pte);
 }
 
+/** A page as it is: no demand paging, no copy on write. */
+export function peek(mm: Mm, vpn: number): number {
+  const address = vpn * PAGE_SIZE;
+  const vma = address < mm.taskSize ? mm.vmaAt(address) : undefined;
+  const pte = mm.pages.get(vpn);
+  return vma === undefined || pte === 0 || (vma.flags & VM_RWX) === 0 ? -1 : pteFrame(pte) * 8 + permsOf(vma, pte);
+}
+
 const permsOf = (vma: Vma, pte: number): number =>
   PERM_R +
   ((pte & PTE_WRITE) !== 0 && (vma.flags & VM_WRITE) !== 0 ? PERM_W : 0) +
@@ -123,35 +131,35 @@ function nearlyMergeable(a: Vma, b: Vma): boolean {
 }
 
 /** A zeroed frame for a private page, beside the frames of its neighbours where that can be had; -1 without memory. */
-export function allocFor(mm: Mm, vma: Vma, vpn: number): number {
+export function allocFor(mm: Mm, vpn: number): number {
   const { frames } = mm;
   const block = Math.floor(vpn / RUN_PAGES);
   const slot = vpn % RUN_PAGES;
   const run = mm.runs.get(block);
   if (run !== undefined) {
-    if ((run.taken & (1 << slot)) !== 0) return frames.alloc();
-    run.taken |= 1 << slot;
-    frames.get(run.base + slot);
-    return run.base + slot;
+    if (run.taken[slot] === 1) return frames.alloc();
+    run.taken[slot] = 1;
+    return frames.takeFrom(run.base, slot);
   }
-  const first = block * RUN_PAGES * PAGE_SIZE;
-  if (vma.start > first || vma.end < first + RUN_PAGES * PAGE_SIZE) return frames.alloc();
-  for (let i = 0; i < RUN_PAGES; i++) if (mm.pages.get(block * RUN_PAGES + i) !== 0) return frames.alloc();
   const base = frames.allocRun();
   if (base < 0) return frames.alloc();
-  mm.runs.set(block, { base, taken: 1 << slot });
-  frames.get(base + slot);
-  return base + slot;
+  const taken = new Uint8Array(RUN_PAGES);
+  taken[slot] = 1;
+  mm.runs.set(block, { base, taken });
+  return frames.takeFrom(base, slot);
 }
 
-/** Gives back the frames of [start, end) that were set aside and never used. */
+/** Gives back the frames that were set aside and never used, of the blocks in [start, end) that have no pages any more. */
 export function dropRuns(mm: Mm, start: number, end: number): void {
   const first = Math.floor(start / PAGE_SIZE / RUN_PAGES);
   const last = Math.floor((end - 1) / PAGE_SIZE / RUN_PAGES);
   const drop = (block: number): void => {
     const run = mm.runs.get(block);
     if (run === undefined) return;
-    for (let i = 0; i < RUN_PAGES; i++) if ((run.taken & (1 << i)) === 0) mm.frames.release(run.base + i);
+    const page = block * RUN_PAGES;
+    const whole = start <= page * PAGE_SIZE && end >= (page + RUN_PAGES) * PAGE_SIZE;
+    for (let i = 0; i < RUN_PAGES && !whole; i++) if (mm.pages.get(page + i) !== 0) return;
+    for (let i = 0; i < RUN_PAGES; i++) if (run.taken[i] === 0) mm.frames.release(run.base + i);
     mm.runs.delete(block);
   };
   if (last - first < mm.runs.size) for (let block = first; block <= last; block++) drop(block);
@@ -183,7 +191,7 @@ function newPage(mm: Mm, vma: Vma, vpn: number, write: boolean): number {
   if (!stackGuard(mm, vma, vpn)) return BUS;
   anon_vma_prepare(mm, vma);
   // Unlike Linux: a read gets a page of its own at once, not the shared zero page.
-  const frame = allocFor(mm, vma, vpn);
+  const frame = allocFor(mm, vpn);
   return frame < 0 ? OOM : setPte(mm, vpn, frame, PTE_WRITE);
 }
 
@@ -212,7 +220,7 @@ function specialPage(mm: Mm, vma: Vma, vpn: number, write: boolean): number {
 
 function copyPage(mm: Mm, vma: Vma, vpn: number, from: number): number {
   anon_vma_prepare(mm, vma);
-  const frame = allocFor(mm, vma, vpn);
+  const frame = allocFor(mm, vpn);
   if (frame < 0) return OOM;
   mm.frames.memory.bytes.copyWithin(frame * PAGE_SIZE, from * PAGE_SIZE, (from + 1) * PAGE_SIZE);
   mm.frames.memory.noteWrite(frame);

@@ -33,7 +33,9 @@ export class Frames {
   /** First frame of the run that a frame belongs to, 0 for a single one (frame 0 holds no guest memory). */
   readonly runOf: Int32Array;
   /** Frames of a run that are in use or set aside, by first frame. */
-  readonly live: Uint8Array;
+  readonly live: Uint16Array;
+  /** Runs, by first frame, that were in use before: their frames are zeroed one by one as they are taken. */
+  readonly used: Set<number> = new Set();
   readonly freeRuns: number[] = [];
   /** Page-cache frames that their owner gave up while they were mapped. */
   readonly orphans: Set<number> = new Set();
@@ -43,7 +45,7 @@ export class Frames {
     this.memory = memory;
     this.counts = new Int32Array(frames);
     this.runOf = new Int32Array(frames);
-    this.live = new Uint8Array(frames);
+    this.live = new Uint16Array(frames);
   }
 
   /** alloc_page(): a zeroed frame with one reference, or -1. */
@@ -57,15 +59,23 @@ export class Frames {
     return frame;
   }
 
-  /** RUN_PAGES zeroed neighbours, all set aside and none in use yet; the first frame or -1. */
+  /** RUN_PAGES neighbours, all set aside and none in use yet; the first frame or -1. `takeFrom` gives them out. */
   allocRun(): number {
     const reused = this.freeRuns.pop();
     const base = reused ?? this.memory.allocContiguous(RUN_PAGES);
     if (base <= 0) return -1;
-    if (reused !== undefined) this.memory.bytes.fill(0, base * PAGE_SIZE, (base + RUN_PAGES) * PAGE_SIZE);
+    if (reused !== undefined) this.used.add(base);
     this.runOf.fill(base, base, base + RUN_PAGES);
     this.live[base] = RUN_PAGES;
     return base;
+  }
+
+  /** A frame of a run, zeroed, with one reference. */
+  takeFrom(base: number, slot: number): number {
+    const frame = base + slot;
+    if (this.used.has(base)) this.memory.bytes.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+    this.get(frame);
+    return frame;
   }
 
   /** A frame that was set aside and is not needed. */
@@ -81,6 +91,7 @@ export class Frames {
   }
 
   private dissolve(base: number): void {
+    this.used.delete(base);
     this.runOf.fill(0, base, base + RUN_PAGES);
     for (let frame = base; frame < base + RUN_PAGES; frame++) this.memory.freeFrame(frame);
   }

@@ -2,7 +2,7 @@ import type { Access, Mmu } from '../../cpu/mmu.ts';
 import { RLIMIT_STACK } from '../abi/mman.ts';
 import { type Addr, asAddr, TASK_SIZE_IA32, TASK_SIZE_MAX } from '../addr.ts';
 import type { VdsoImage } from '../vdso/image.ts';
-import { translate } from './fault.ts';
+import { peek, translate } from './fault.ts';
 import type { FrameMemory, Frames, Tlb } from './frames.ts';
 import { PageTable } from './page-table.ts';
 import type { MappedFile, Vma } from './vma.ts';
@@ -50,7 +50,7 @@ export class Mm implements Mmu {
   vmas: Vma[] = [];
   readonly pages: PageTable;
   /** Frames set aside for the untouched pages of a block (RUN_PAGES): first frame by vpn / RUN_PAGES, and who is taken. */
-  readonly runs: Map<number, { base: number; taken: number }> = new Map();
+  readonly runs: Map<number, { base: number; taken: Uint8Array }> = new Map();
   /** Tasks that use this mm: mm_users. */
   users = 1;
 
@@ -180,6 +180,11 @@ export class Mm implements Mmu {
   /** The CPU's question on a TLB miss. */
   translate(vpn: number, access: Access): number {
     return translate(this, vpn, access);
+  }
+
+  /** What the CPU may cache of a page that is there. */
+  peek(vpn: number): number {
+    return peek(this, vpn);
   }
 
   /** Pages of all mappings: mm->total_vm. */

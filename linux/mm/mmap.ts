@@ -18,7 +18,7 @@ import {
 } from '../abi/mman.ts';
 import { type Addr, asAddr, PAGE_SIZE, pageAlign, pageOf, TASK_SIZE_MAX } from '../addr.ts';
 import { may_expand_vm } from './accounting.ts';
-import { pageFor, zap_page_range } from './fault.ts';
+import { dropRuns, pageFor, zap_page_range } from './fault.ts';
 import { get_file, put_file } from './file-ref.ts';
 import { MAX_MAP_COUNT, MMAP_MIN_ADDR } from './limits.ts';
 import type { Mm } from './mm.ts';
@@ -438,6 +438,7 @@ export function _install_special_mapping(
 /** exit_mmap(), mm/mmap.c: all goes. */
 export function exit_mmap(mm: Mm): void {
   if (mm.vmas.length > 0) unmapRange(mm, 0, TASK_SIZE_MAX);
+  dropRuns(mm, 0, 2 * TASK_SIZE_MAX);
   mm.kernel.cpu.dropSpace(mm);
 }
 

@@ -28,6 +28,7 @@ export interface MachineOptions {
   readonly logLevel: string;
   readonly seed: bigint;
   readonly memory: number;
+  readonly tier: 'interp' | 'translate';
 }
 
 /** `--cpu`: whose processor, and what is added to it or taken away. */
@@ -114,6 +115,11 @@ export function withMachineOptions(command: Command): Command {
         .argParser(memory)
         .default(2 ** 31, '2G'),
     )
+    .addOption(
+      new Option('--tier <name>', 'how far the CPU goes: interp never translates hot code')
+        .choices(['interp', 'translate'])
+        .default('translate'),
+    )
     .option('--strace', "print the guest's system calls to stderr")
     .option('--once', 'end when gdb detaches')
     .addOption(new Option('--log-level <level>', 'the log goes to stderr').choices(LEVELS).default('warn'))
@@ -188,6 +194,7 @@ export function bootMachine(
     vendor: options.cpu.vendor,
     memoryLimit: options.memory,
     avx512: options.cpu.avx512 ?? init.avx512 ?? false,
+    ...(options.tier === 'interp' && { translate: 'off' }),
   });
   const stdio = options.listen.kind === 'stdio' && options.run !== true;
   const io = hostIo(stdio ? new Map([[1, 2]]) : undefined);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Best, compile, Here, host, type Measured, measure, rounded, withFolder } from './measure.ts';
 import type { CpuResults, WorkloadResult } from './report.ts';
+import { type Bits, FLAGS, MODES } from './workloads.ts';
 
 interface Workload {
   readonly name: string;
@@ -27,14 +28,7 @@ const WORKLOADS: readonly Workload[] = [
   { name: 'h3_hash', scale: 10 },
   { name: 'h4_mandelbrot', scale: 10, floatingPoint: true },
 ];
-/** Freestanding, and without what would turn the loops into something else. */
-const FLAGS = [
-  '-O2 -fno-pic -no-pie -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables',
-  '-fno-tree-loop-distribute-patterns -fno-tree-vectorize -fcf-protection=none -fno-inline-functions',
-].flatMap((line) => line.split(' '));
-const MODES = { 64: ['-m64'], 32: ['-m32', '-msse2', '-mfpmath=sse'] } as const;
 const X87 = ['-m32', '-mno-sse', '-mfpmath=387'];
-type Bits = keyof typeof MODES;
 
 interface Runner {
   readonly name: string;

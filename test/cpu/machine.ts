@@ -19,6 +19,10 @@ export class PageMap implements Mmu {
     if (!(p.perms & wanted)) return -1 - (code | 1);
     return p.frame * 8 + p.perms;
   }
+  peek(vpn: number): number {
+    const p = this.pages.get(vpn);
+    return p ? p.frame * 8 + p.perms : -1;
+  }
 }
 
 export const CODE = 0x10000;

@@ -33,9 +33,9 @@ const EDGE_PAGES = EDGES * (EDGE_STRIDE / PAGE);
 /** Cases without TF end at an INT3 or a fault long before. */
 const LIMIT = 1 << 18;
 
-/** How the emulator goes through a case without TF: whole blocks, or instruction by instruction. */
-export type Tier = 'blocks' | 'steps';
-export const TIERS: readonly Tier[] = ['blocks', 'steps'];
+/** How the emulator goes through a case without TF: whole blocks, instruction by instruction, or the first block translated. */
+export type Tier = 'blocks' | 'steps' | 'regions';
+export const TIERS: readonly Tier[] = ['blocks', 'steps', 'regions'];
 
 /** The code and data pages, as native/runner.c maps them. */
 class FlatMmu implements Mmu {
@@ -46,6 +46,11 @@ class FlatMmu implements Mmu {
     this.#code = code;
     this.#edges = edges;
     this.#data = data;
+  }
+  /** Code only: nothing else is asked for. */
+  peek(vpn: number): number {
+    const code = vpn - CODE_BASE / PAGE;
+    return code >= 0 && code < CODE_SIZE / PAGE ? this.translate(vpn, Access.Fetch) : -1;
   }
   translate(vpn: number, access: Access): number {
     const error = PF_USER | (access === Access.Write ? PF_WRITE : 0) | (access === Access.Fetch ? PF_INSTR : 0);
@@ -201,6 +206,7 @@ export class Emulator {
   #free(tier: Tier): Exit {
     const { cpu } = this;
     const start = cpu.icount;
+    if (tier === 'regions') cpu.runTranslated();
     for (;;) {
       const exit = tier === 'steps' ? cpu.step() : cpu.run(LIMIT);
       const goesOn = exit.kind === 'cs-switch' || (tier === 'steps' && exit.kind === 'budget');

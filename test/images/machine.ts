@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { Cpu } from '../../cpu/cpu.ts';
+import { Cpu, type CpuOptions } from '../../cpu/cpu.ts';
 import { imageWantsAvx512 } from '../../criu/avx512-of-image.ts';
 import { ImageDir } from '../../criu/image-dir.ts';
 import { type RestoreOptions, restore } from '../../criu/restore/restore.ts';
@@ -27,7 +27,13 @@ export interface RestoredMachine {
 /** A machine with the tasks of an unpacked image set, about to run the blob. */
 export function restoreSet(
   set: string,
-  options: RestoreOptions & { vdso?: 'ours' | 'image'; kernel?: string; patches?: string; avx512?: boolean } = {},
+  options: RestoreOptions & {
+    vdso?: 'ours' | 'image';
+    kernel?: string;
+    patches?: string;
+    avx512?: boolean;
+    translate?: CpuOptions['translate'];
+  } = {},
 ): RestoredMachine {
   const images = join(set, 'images');
   let written = '';
@@ -39,7 +45,8 @@ export function restoreSet(
     isTty: () => false,
     winsize: () => ({ rows: 0, cols: 0 }),
   };
-  const cpu = new Cpu({ avx512: options.avx512 ?? imageWantsAvx512(ImageDir.open(images)) });
+  const avx512 = options.avx512 ?? imageWantsAvx512(ImageDir.open(images));
+  const cpu = new Cpu({ avx512, ...(options.translate && { translate: options.translate }) });
   const vfs = new Vfs({ cpu, root: join(set, 'root'), io });
   const own = options.vdso === 'image' ? vdsoOfImage(images) : undefined;
   const kernel = new Kernel({
