@@ -136,7 +136,7 @@ export class Interpreter {
     this.pending = [];
     if (numbers.length === 0) return;
     const exports = this.instantiate(this.makeFunctions(numbers), (n) => numbers[n]!);
-    for (const [i, n] of numbers.entries()) this.table.set(n, exports[`h${i}`]);
+    for (const [i, n] of numbers.entries()) this.setHandler(n, exports[`h${i}`]);
   }
 
   /** All handlers outside the main function so far, for the store. */
@@ -155,8 +155,13 @@ export class Interpreter {
       this.kept = new Map(handlers.map((name, i) => [name, exports[`h${i}`]]));
     }
     const handler = this.kept.get(this.names[n]!);
-    if (handler) this.table.set(n, handler);
+    if (handler) this.setHandler(n, handler);
     return handler !== undefined;
+  }
+
+  private setHandler(n: number, handler: unknown): void {
+    if (n >= this.table.length) this.table.grow(TABLE_SIZE);
+    this.table.set(n, handler);
   }
 
   private number(v: Variant): number {

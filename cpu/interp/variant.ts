@@ -158,5 +158,5 @@ export function variantKey(v: Variant): string {
   const forms = v.forms.map((f) => `${f.kind[0]}${f.kind[1]}${f.bits}`).join();
   const align = v.row.row.options.align ?? '';
   const evex = v.evex ? JSON.stringify([v.evex, v.row.row.options.evex, v.row.lengths]) : '';
-  return `${evex}${v.checked ? 'c' : ''}${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
+  return `${evex}${v.checked ? (v.row.row.options.unaligned || v.row.row.options.elementwise ? 'u' : 'c') : ''}${v.row.sized ? v.size : ''}${v.row.vex ? `v${v.lanes}` : ''}${align}${v.row.row.options.addressOnly ? 'a' : ''}:${forms}`;
 }

@@ -187,6 +187,8 @@ function scalars(): Row[] {
 }
 const anyW = (row: Row): Row => ({ ...row, encoding: row.encoding.replace('.W0', '.WIG') });
 
+const HALVES: EvexOptions = { mask: 16, per: 32, quiet: 32, rounding: 'sae' };
+
 export function avx512ConvertRows(): Row[] {
   return [
     ...integersAndFloats(),
@@ -200,13 +202,9 @@ export function avx512ConvertRows(): Row[] {
         quiet: 16,
         rounding: 'sae',
       },
+      { unaligned: true },
     ),
-    evex('vcvtps2ph', 'X.66.0F3A.W0 1D /r', 'Wxh Vx Ib', packed(32, 16, toHalf, 2), {
-      mask: 16,
-      per: 32,
-      quiet: 32,
-      rounding: 'sae',
-    }),
+    evex('vcvtps2ph', 'X.66.0F3A.W0 1D /r', 'Wxh Vx Ib', packed(32, 16, toHalf, 2), HALVES, { unaligned: true }),
     derive(sseFpConvertRows, 'vcvtss2sd', 'W0', { mask: 64, quiet: 32, rounding: 'sae' }),
     derive(sseFpConvertRows, 'vcvtsd2ss', 'W1', { mask: 32, quiet: 64, rounding: 'er' }),
     ...scalars(),

@@ -121,6 +121,8 @@ const xlat: Lower = (c) => {
 const salc: Lower = (c) => c.setRegister(0, 8, i32.and(i32.sub(0, i32.and(statusWord(c), 1)), 0xff));
 
 const refused: Lower = (c) => c.raise(Vector.GP);
+/** Intel has SYSRET in 64-bit mode only, as SYSCALL. */
+const sysret = helper((h) => h.raise(!h.long && h.cpu.vendor === 'intel' ? Vector.UD : Vector.GP));
 /** CR0, CR2, CR3, CR4 and CR8 exist; DR4 and DR5 are names of DR6 and DR7. */
 const CONTROL = [0, 2, 3, 4, 8];
 const DEBUG = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -207,7 +209,8 @@ export const systemRows: readonly Row[] = [
   op('in', 'E5', 'EAX Ib', refused, ends),
   op('out', 'E6', 'Ib AL', refused, ends),
   op('out', 'E7', 'Ib EAX', refused, ends),
-  ...['06', '08', '09', '30', '32', '33', '35', '07'].map((b) => op('privileged', `0F ${b}`, '', refused, ends)),
+  ...['06', '08', '09', '30', '32', '33', '35'].map((b) => op('privileged', `0F ${b}`, '', refused, ends)),
+  op('sysret', '0F 07', '', sysret, ends),
   op('mov', '0F 20 /r', 'Rq Cq', existing(1, CONTROL), ends),
   op('mov', '0F 21 /r', 'Rq Dq', existing(1, DEBUG), ends),
   op('mov', '0F 22 /r', 'Cq Rq', existing(0, CONTROL), ends),

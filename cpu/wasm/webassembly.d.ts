@@ -10,6 +10,8 @@ declare namespace WebAssembly {
   }
   class Table {
     constructor(descriptor: { readonly element: 'anyfunc'; readonly initial: number });
+    readonly length: number;
+    grow(by: number): number;
     set(index: number, value: unknown): void;
   }
   class Module {

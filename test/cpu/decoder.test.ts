@@ -73,10 +73,10 @@ function numbers(seed: number): (below: number) => number {
 }
 
 /** What is wrong with our reading of these bytes, going by iced. */
-function compare(bytes: Uint8Array, bits: 32 | 64): string | undefined {
+function compare(bytes: Uint8Array, bits: 16 | 32 | 64): string | undefined {
   const oracle = new Iced(bits, bytes, DecoderOptions.None);
   const theirs = oracle.decode();
-  const status = decoder.decode(bytes, 0, bytes.length, bits === 64, true);
+  const status = decoder.decode(bytes, 0, bytes.length, bits === 64, bits === 32);
   try {
     const ours = decoder.instruction;
     if (theirs.code === Code.INVALID) {
@@ -116,13 +116,19 @@ describe('cpu: the decoder against iced-x86', () => {
     [0x65],
     [0xf3, 0x48],
     [0x2e],
+    [0x67, 0x66],
+    [0xf2, 0x66],
+    [0xf0, 0x66],
+    [0xf2, 0xf3],
+    [0x48, 0x66],
+    [0x26, 0x64, 0x67],
   ];
-  for (const bits of [32, 64] as const) {
+  for (const bits of [16, 32, 64] as const) {
     it(`reads the legacy maps alike (${bits}-bit)`, () => {
       const random = numbers(bits);
       const wrong = new Map<string, string>();
       for (const prefix of PREFIXES) {
-        if (bits === 32 && prefix.some((b) => (b & 0xf0) === 0x40)) continue;
+        if (bits !== 64 && prefix.some((b) => (b & 0xf0) === 0x40)) continue;
         for (const map of [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]]) {
           for (let opcode = 0; opcode < 256; opcode++) {
             for (let k = 0; k < 20; k++) {

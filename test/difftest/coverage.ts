@@ -10,7 +10,8 @@ export const MODES: readonly Mode[] = [64, 32, 16];
 /** The modes that a row is for. */
 function modesOf(row: CompiledRow): readonly Mode[] {
   const { mode } = row.row.options;
-  if (mode === '64' || (row.w === 1 && !row.vex)) return [64];
+  const wide = row.operands.some((o) => 'GR'.includes(o.place) && o.size === 'q');
+  if (mode === '64' || (row.w === 1 && (!row.vex || wide))) return [64];
   return mode === '32' ? [32, 16] : MODES;
 }
 

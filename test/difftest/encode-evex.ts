@@ -49,7 +49,10 @@ export function encodeEvex(
   let addressPrefix = false;
   const segmented = memory && random.oneIn(12);
   const otherAddress = memory && random.oneIn(12);
-  if (segmented) {
+  if (template.vsib && d.addressSize === 2 && !random.oneIn(4)) {
+    addressPrefix = true; // VSIB does not go with 16-bit addresses
+    d.addressSize = 4;
+  } else if (segmented) {
     d.segment = long || random.oneIn(2) ? FS : GS;
     if (long) d.fsBase = 0x7fff12345678n;
   } else if (otherAddress) {

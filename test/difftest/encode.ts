@@ -228,6 +228,10 @@ export function encode(
     addressPrefix = true;
     d.addressSize = fixedSize;
   }
+  if (template.vsib && d.addressSize === 2 && !random.oneIn(4)) {
+    addressPrefix = true; // VSIB does not go with 16-bit addresses
+    d.addressSize = 4;
+  }
   const image = template.special === 'xsave' || template.special === 'xrstor' || template.special === 'fxrstor';
   const offset = image ? pickImageOffset(random) : pickOffset(random);
   const linear = BigInt(DATA_BASE + offset);
@@ -246,7 +250,7 @@ export function encode(
       else d.gsBase = base;
     } else d.segment = random.oneIn(4) ? FS : GS;
   } else if (usesMemory && random.oneIn(long ? 40 : 8)) d.segment = random.pick([ES, CS, SS, DS]);
-  if (!fixedSize && usesMemory && random.oneIn(12)) {
+  if (!fixedSize && !template.vsib && usesMemory && random.oneIn(12)) {
     addressPrefix = !addressPrefix;
     d.addressSize = long ? 4 : d.addressSize === 4 ? 2 : 4;
   }
@@ -285,7 +289,9 @@ export function encode(
   }
 
   const lock = template.lock && memory && random.oneIn(3);
-  const repeat = template.repeat.length > 0 && random.oneIn(2) ? random.pick(template.repeat) : 0;
+  // F2 repeats like F3 where nothing is compared.
+  const repeats = template.repeat.length > 0 && random.oneIn(2);
+  const repeat = repeats ? (random.oneIn(6) ? 0xf2 : random.pick(template.repeat)) : 0;
   if (repeat) fixups.push([1, d.junk(BigInt(random.below(40)), d.addressSize)]);
   const stack = implicitRegisters(d, template);
   const patches = stack === undefined ? [] : specialStack(d, template, stack);

@@ -47,7 +47,7 @@ export class NativeRunner {
   /** Does this host have a feature (iced's name)? */
   has(feature: string): boolean {
     const name = HOST_NAMES[feature] ?? feature.toLowerCase();
-    return /^(INTEL|X64|FPU|MULTIBYTENOP|PAUSE)/.test(feature) || this.#flags.has(name);
+    return /^(INTEL|X64|FPU|MULTIBYTENOP|PAUSE|RDPMC)/.test(feature) || this.#flags.has(name);
   }
 
   close(): void {
