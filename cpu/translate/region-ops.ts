@@ -734,7 +734,17 @@ export class RegionOps implements Ops {
   }
 
   call<P extends readonly Type[], R extends readonly Type[]>(fn: RuntimeFunction<P, R>, ...args: Exprs<P>): Results<R> {
-    return shaped(this.callFunction(fn as unknown as AnyFunction, args as unknown as readonly Expr[]));
+    const any = fn as unknown as AnyFunction;
+    if (this.level === 0) return shaped(this.callFunction(any, args as unknown as readonly Expr[]));
+    // What is called under a condition is the rare case, of which nothing has happened yet. With a call in the loop, V8
+    // would keep every local of it in memory: the interpreter does it.
+    this.keep();
+    this.region.exit();
+    this.ended = true;
+    const nothing = { i32: i32.const(0), i64: i64.const(0), f32: f32.reinterpret(i32.const(0)) } as const;
+    const none = (type: Type): Expr =>
+      type === 'v128' ? v128.zero() : type === 'f64' ? f64.reinterpret(i64.const(0)) : nothing[type];
+    return shaped(fn.results.map(none));
   }
 
   private callFunction(fn: AnyFunction, args: readonly Expr[]): Expr[] {
