@@ -43,6 +43,23 @@ export const notDenormal32 = (a: F32): I32 => i32.ge_u(i32.sub(i32.and(i32.reint
 const isZero64 = (a: F64): I32 => f64.eq(a, f64.reinterpret(i64.const(0)));
 const isZero32 = (a: F32): I32 => f32.eq(a, f32.reinterpret(i32.const(0)));
 
+/**
+ * The common case in few operations, for any of the operations: a result that is a normal number and not the least, and
+ * operands that are no denormals. Doubling drops the sign.
+ */
+export function ordinary64(a: F64, b: F64, r: F64): I32 {
+  const twice = (x: F64): I64 => i64.shl(i64.reinterpret(x), 1);
+  const least = 1n << 53n;
+  const fits = (x: F64): I32 => i64.ge_u(i64.sub(twice(x), 1), least - 1n);
+  return all(i64.lt_u(i64.sub(twice(r), least + 1n), (0x7ffn << 53n) - least - 1n), fits(a), fits(b));
+}
+export function ordinary32(a: F32, b: F32, r: F32): I32 {
+  const twice = (x: F32): I32 => i32.shl(i32.reinterpret(x), 1);
+  const least = 1 << 24;
+  const fits = (x: F32): I32 => i32.ge_u(i32.sub(twice(x), 1), least - 1);
+  return all(i32.lt_u(i32.sub(twice(r), least + 1), (0xff << 24) - least - 1), fits(a), fits(b));
+}
+
 /** The shapes: a value's conditions for each width. */
 export const scalar64 = {
   finite: (r: F64): I32 => f64.lt(f64.abs(r), INF64()),

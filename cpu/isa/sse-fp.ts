@@ -17,6 +17,8 @@ import {
   exact32,
   exact64,
   exactLanes,
+  ordinary32,
+  ordinary64,
   packed32,
   packed64,
   plainButPrecision,
@@ -201,25 +203,31 @@ function scalarFast(
   write: (r: V128) => void,
   slow: () => void,
 ): void {
-  let good: I32;
-  let exact: I32;
+  let ordinary: I32;
+  let good: () => I32;
+  let exact: () => I32;
   let fast: () => void;
   if (width === 32) {
     const a = c.let(f32x4.extract(base, 0));
     const b = c.let(f32x4.extract(source, 0));
     const r = c.let(o.scalar32(a, b));
-    good = c.let(scalarMask(o, scalar32, a, b, r));
-    exact = exact32[o.exact](a, b, r);
+    ordinary = ordinary32(a, b, r);
+    good = () => scalarMask(o, scalar32, a, b, r);
+    exact = () => exact32[o.exact](a, b, r);
     fast = () => write(f32x4.replace(base, 0, r));
   } else {
     const a = c.let(f64x2.extract(base, 0));
     const b = c.let(f64x2.extract(source, 0));
     const r = c.let(o.scalar64(a, b));
-    good = c.let(scalarMask(o, scalar64, a, b, r));
-    exact = exact64[o.exact](a, b, r);
+    ordinary = ordinary64(a, b, r);
+    good = () => scalarMask(o, scalar64, a, b, r);
+    exact = () => exact64[o.exact](a, b, r);
     fast = () => write(f64x2.replace(base, 0, r));
   }
-  c.if(all(plainMxcsr(c), good), fast, () => c.if(all(plainButPrecision(c), good, exact), fast, slow));
+  c.if(all(plainMxcsr(c), ordinary), fast, () => {
+    const inRange = c.let(good());
+    c.if(all(plainMxcsr(c), inRange), fast, () => c.if(all(plainButPrecision(c), inRange, exact()), fast, slow));
+  });
 }
 
 const OPERATIONS: readonly Operation[] = [
