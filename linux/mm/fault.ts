@@ -136,17 +136,14 @@ export function allocFor(mm: Mm, vpn: number): number {
   const block = Math.floor(vpn / RUN_PAGES);
   const slot = vpn % RUN_PAGES;
   const run = mm.runs.get(block);
-  if (run !== undefined) {
-    if (run.taken[slot] === 1) return frames.alloc();
-    run.taken[slot] = 1;
-    return frames.takeFrom(run.base, slot);
-  }
-  const base = frames.allocRun();
+  if (run?.taken[slot] === 1) return frames.alloc();
+  const base = run?.base ?? frames.allocRun();
   if (base < 0) return frames.alloc();
-  const taken = new Uint8Array(RUN_PAGES);
-  taken[slot] = 1;
-  mm.runs.set(block, { base, taken });
-  return frames.takeFrom(base, slot);
+  const taken = run?.taken ?? new Uint8Array(RUN_PAGES);
+  if (run === undefined) mm.runs.set(block, { base, taken });
+  const frame = frames.takeFrom(base, slot);
+  if (frame >= 0) taken[slot] = 1;
+  return frame;
 }
 
 /** Gives back the frames that were set aside and never used, of the blocks in [start, end) that have no pages any more. */

@@ -6,8 +6,11 @@ import { RUN_PAGES } from './limits.ts';
 export interface FrameMemory {
   readonly bytes: Uint8Array;
   allocFrame(): number;
-  allocContiguous(n: number): number;
   freeFrame(frame: number): void;
+  setAside(n: number): number;
+  use(): boolean;
+  unuse(frame: number): void;
+  recycle(frame: number): void;
   noteWrite(frame: number): void;
 }
 
@@ -62,7 +65,7 @@ export class Frames {
   /** RUN_PAGES neighbours, all set aside and none in use yet; the first frame or -1. `takeFrom` gives them out. */
   allocRun(): number {
     const reused = this.freeRuns.pop();
-    const base = reused ?? this.memory.allocContiguous(RUN_PAGES);
+    const base = reused ?? this.memory.setAside(RUN_PAGES);
     if (base <= 0) return -1;
     if (reused !== undefined) this.used.add(base);
     this.runOf.fill(base, base, base + RUN_PAGES);
@@ -70,22 +73,18 @@ export class Frames {
     return base;
   }
 
-  /** A frame of a run, zeroed, with one reference. */
+  /** A frame of a run, zeroed, with one reference; -1 without memory. */
   takeFrom(base: number, slot: number): number {
+    if (!this.memory.use()) return -1;
     const frame = base + slot;
     if (this.used.has(base)) this.memory.bytes.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
     this.get(frame);
     return frame;
   }
 
-  /** A frame that was set aside and is not needed. */
+  /** A frame of a run that is set aside and not needed any more. */
   release(frame: number): void {
     const base = this.runOf[frame]!;
-    if (base === 0) {
-      this.memory.freeFrame(frame);
-      return;
-    }
-    this.memory.noteWrite(frame);
     this.live[base]!--;
     if (this.live[base] === 0) this.freeRuns.push(base);
   }
@@ -93,7 +92,7 @@ export class Frames {
   private dissolve(base: number): void {
     this.used.delete(base);
     this.runOf.fill(0, base, base + RUN_PAGES);
-    for (let frame = base; frame < base + RUN_PAGES; frame++) this.memory.freeFrame(frame);
+    for (let frame = base; frame < base + RUN_PAGES; frame++) this.memory.recycle(frame);
   }
 
   count(frame: number): number {
@@ -108,7 +107,13 @@ export class Frames {
   /** put_page() of an anonymous frame. */
   put(frame: number): void {
     this.counts[frame]!--;
-    if (this.counts[frame] === 0) this.release(frame);
+    if (this.counts[frame] !== 0) return;
+    if (this.runOf[frame] === 0) {
+      this.memory.freeFrame(frame);
+    } else {
+      this.memory.unuse(frame);
+      this.release(frame);
+    }
   }
 
   /** page_remove_rmap() of a frame that somebody else owns. */

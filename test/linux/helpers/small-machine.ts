@@ -16,25 +16,37 @@ class SmallMemory implements FrameMemory {
   readonly frameLimit: number;
 
   constructor(frames: number) {
-    this.bytes = new Uint8Array(frames * 4096);
+    this.bytes = new Uint8Array(2 * frames * 4096);
     this.frameLimit = frames;
   }
   allocFrame(): number {
-    const reused = this.free.pop();
-    if (reused === undefined) return this.allocContiguous(1);
-    this.inUse++;
-    this.bytes.fill(0, reused * 4096, (reused + 1) * 4096);
-    return reused;
+    if (!this.use()) return -1;
+    const frame = this.free.pop() ?? this.advance(1);
+    this.bytes.fill(0, frame * 4096, (frame + 1) * 4096);
+    return frame;
   }
-  allocContiguous(n: number): number {
-    if ((this.next + n) * 4096 > this.bytes.length) return -1;
-    this.next += n;
-    this.inUse += n;
-    return this.next - n;
+  setAside(n: number): number {
+    const numbers = this.bytes.length / 4096 - this.next - n + this.free.length;
+    return numbers < this.frameLimit - this.inUse ? -1 : this.advance(n);
+  }
+  use(): boolean {
+    if (this.inUse >= this.frameLimit) return false;
+    this.inUse++;
+    return true;
+  }
+  unuse(): void {
+    this.inUse--;
+  }
+  recycle(frame: number): void {
+    this.free.push(frame);
   }
   freeFrame(frame: number): void {
-    this.inUse--;
-    this.free.push(frame);
+    this.unuse();
+    this.recycle(frame);
+  }
+  private advance(n: number): number {
+    this.next += n;
+    return this.next - n;
   }
   noteWrite(): void {}
 }

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { EACCES, EINVAL, ENOMEM } from '../../../linux/abi/errno.ts';
 import { MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED } from '../../../linux/abi/mman.ts';
-import { RUN_PAGES } from '../../../linux/mm/limits.ts';
 import { do_madvise, do_mincore } from '../../../linux/mm/madvise.ts';
 import { do_brk, do_mmap, do_munmap, exit_mmap } from '../../../linux/mm/mmap.ts';
 import { do_mprotect } from '../../../linux/mm/mprotect.ts';
@@ -137,13 +136,14 @@ describe('munmap', () => {
     const before = machine.memory.inUse;
     anon(task, 0x1_0000, 0x4_0000);
     copy_to_user(task.mm, 0x1_0000, new Uint8Array(0x4_0000).fill(1));
-    expect(machine.memory.inUse).to.equal(before + RUN_PAGES);
+    expect(machine.memory.inUse).to.equal(before + 0x40);
     exit_mmap(task.mm);
     expect(maps(task.mm)).to.deep.equal([]);
+    expect(machine.memory.inUse).to.equal(before);
     const again = machine.task();
     anon(again, 0x1_0000, 0x4_0000);
     copy_to_user(again.mm, 0x1_0000, new Uint8Array(0x4_0000));
-    expect(machine.memory.inUse).to.equal(before + RUN_PAGES);
+    expect(machine.memory.inUse).to.equal(before + 0x40);
     expect(copy_from_user(again.mm, 0x1_0000, 0x4_0000)).to.deep.equal(new Uint8Array(0x4_0000));
   });
 });
