@@ -132,8 +132,19 @@ class GraphBuilder {
     const frame = this.frame(vpn);
     if (frame < 0) return undefined;
     const block = source.cache.blocks.get(frame, rip % PAGE_SIZE, source.mode);
-    if (!block) return undefined;
+    if (!block || (source.maxBlocks > 1 && this.mostlyX87(block))) return undefined;
     return block.frame2 < 0 || this.frame(vpn + 1) === block.frame2 ? block : undefined;
+  }
+
+  /** A quarter of its instructions or more: it would leave the region again and again for what arithmetic calls. */
+  private mostlyX87(block: Block): boolean {
+    const { data, interpreter } = this.source;
+    let found = 0;
+    for (let r = block.start; r < block.end; r += RECORD_SIZE) {
+      const handler = data.getUint16(r + Rec.handler, true);
+      if (handler > Pseudo.last && isX87(interpreter.variant(handler))) found++;
+    }
+    return found * 4 >= block.count;
   }
 
   private frame(vpn: number): number {
@@ -231,6 +242,7 @@ class GraphBuilder {
 }
 
 /** What is left to the interpreter altogether: segments that are not flat, vectors as indices, EVEX. */
+const isX87 = (v: Variant): boolean => /^D[89A-F] /.test(v.row.row.encoding);
 const foreign = (v: Variant): boolean => v.checked || v.row.evex || v.row.row.options.vsib !== undefined;
 
 function kindOf(v: Variant): BlockNode['kind'] {

@@ -204,7 +204,8 @@ int main(int argc, char **argv) {
   }
   wait(0);
   printf("shared %d private %d\\n", *shared, *private);
-  printf("no child %d %d\\n", (int)wait(0), errno == ECHILD);
+  int none = wait(0);
+  printf("no child %d %d\\n", none, errno == ECHILD);
   prctl(PR_SET_NAME, "renamed");
   char name[17] = "";
   prctl(PR_GET_NAME, name);
