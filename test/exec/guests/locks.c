@@ -126,8 +126,10 @@ int main(void) {
   (void)!read(v[0], &c, 1);
   usleep(30000);
   R(lock(fd, F_SETLKW, F_WRLCK, 100, 10));
-  R(lock(fd, F_SETLK, F_UNLCK, 0, 10));
+  /* Said once the child is done: its line and ours would race. */
+  int unlocked = lock(fd, F_SETLK, F_UNLCK, 0, 10);
   waitpid(p, 0, 0);
+  R(unlocked);
   R(lock(fd, F_SETLKW, F_WRLCK, 100, 10));
   return 0;
 }
