@@ -14,7 +14,7 @@ module.exports = {
     ),
     deny(
       'linux-behind-the-target',
-      { path: '^server/', pathNot: '^server/(linux-target|monitor/|main|start|demo|commands/)' },
+      { path: '^server/', pathNot: '^server/(linux-target|monitor/|main|start|demo|commands/|bundle/)' },
       { path: '^linux/(?!abi/)' },
     ),
     deny('criu-in-the-composition-root', { path: '^server/', pathNot: '^server/(main|commands/)' }, { path: '^criu/' }),

@@ -1,13 +1,13 @@
 /** The WebAssembly that a start needs: what the interpreter makes for some programs of every system. */
 import { pino } from 'pino';
-import { Cpu, CpuContext } from '../cpu/cpu.ts';
-import { ModuleStore } from '../cpu/wasm/module-store.ts';
-import { O_WRONLY } from '../linux/abi/fcntl.ts';
-import { startProgram } from '../linux/exec/init.ts';
-import { Vfs } from '../linux/fs/vfs.ts';
-import { Kernel } from '../linux/kernel.ts';
-import { bootOps } from '../linux/patches/series.ts';
-import { vdsoShipped } from '../linux/vdso/config.ts';
+import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { ModuleStore } from '../../cpu/wasm/module-store.ts';
+import { O_WRONLY } from '../../linux/abi/fcntl.ts';
+import { startProgram } from '../../linux/exec/init.ts';
+import { Vfs } from '../../linux/fs/vfs.ts';
+import { Kernel } from '../../linux/kernel.ts';
+import { bootOps } from '../../linux/patches/series.ts';
+import { vdsoShipped } from '../../linux/vdso/config.ts';
 
 /** Programs that are not there are missed by nobody: what is not in the store is made when it is needed. */
 const SCRIPT = `

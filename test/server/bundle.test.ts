@@ -4,10 +4,10 @@ import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ModuleStore, STORE_FILE } from '../../cpu/wasm/module-store.ts';
+import { bundleScript, CODE } from '../../server/bundle/bundle-script.ts';
+import { makeDist } from '../../server/bundle/dist.ts';
+import { commonModules } from '../../server/bundle/modules.ts';
 import { PROJECT } from '../../server/bundled.ts';
-import { bundleScript, CODE } from '../../tools/bundle-script.ts';
-import { makeDist } from '../../tools/dist.ts';
-import { commonModules } from '../../tools/modules.ts';
 import { buildC, haveGcc } from '../helpers/build.ts';
 
 describe('dist', () => {

@@ -1,6 +1,6 @@
 /** `npm run build`. */
 import { join } from 'node:path';
-import { PROJECT } from '../server/bundled.ts';
+import { PROJECT } from '../bundled.ts';
 import { makeDist } from './dist.ts';
 
 await makeDist(join(PROJECT, 'dist'));

@@ -10,8 +10,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { STORE_FILE } from '../cpu/wasm/module-store.ts';
-import { PROJECT, unpackBundled } from '../server/bundled.ts';
+import { STORE_FILE } from '../../cpu/wasm/module-store.ts';
+import { PROJECT, unpackBundled } from '../bundled.ts';
 import { BUNDLE, CODE } from './bundle-script.ts';
 import { commonModules } from './modules.ts';
 
@@ -46,8 +46,8 @@ async function bundle(folder: string): Promise<void> {
     banner: { js: PLACE_OF },
     plugins: [ownPlaces],
   });
-  await build({ ...common, entryPoints: { main: join(PROJECT, 'tools/launcher.ts') }, outdir: server });
-  await build({ ...common, entryPoints: [join(PROJECT, 'tools/write-code.ts')], outdir: folder });
+  await build({ ...common, entryPoints: { main: join(PROJECT, 'server/bundle/launcher.ts') }, outdir: server });
+  await build({ ...common, entryPoints: [join(PROJECT, 'server/bundle/write-code.ts')], outdir: folder });
   // The sources are modules, the bundle is a script.
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n');
 }
