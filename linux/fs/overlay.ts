@@ -18,6 +18,8 @@ export interface OverlayLayers {
   readonly files: HostFiles;
   /** Inodes of host files with several names, by device and number. */
   readonly linked: Map<string, Inode>;
+  /** Paths below `--upper` that the machine found or wrote there. */
+  readonly known: Set<string>;
 }
 
 /** A name whose inode is made when somebody asks for it. */
@@ -69,6 +71,7 @@ export class OverlayDirInode extends Inode {
     const entries = new Map<string, Inode | Lazy>();
     const { files } = this.layers;
     const upperNames = this.upperPath === undefined ? [] : (files.readdir(this.upperPath) ?? []);
+    for (const name of upperNames) this.layers.known.add(`${this.upperPath}/${name}`);
     const whiteouts = new Set(upperNames.filter((n) => n.startsWith(WHITEOUT_PREFIX)).map((n) => n.slice(4)));
     const opaque = upperNames.includes(OPAQUE_MARK);
     const lowerNames =

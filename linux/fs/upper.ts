@@ -22,15 +22,38 @@ const { O_CREAT, O_NOFOLLOW, O_RDWR } = fs.constants;
 const isKind = (path: string, kind: 'isDirectory' | 'isFile'): boolean =>
   fs.lstatSync(hostPath(path), { throwIfNoEntry: false })?.[kind]() ?? false;
 
-function remove(path: string): void {
-  fs.rmSync(hostPath(path), { recursive: true, force: true });
+/**
+ * Makes room for what the machine has there now, or takes away what it has no more. A directory goes with what the
+ * machine knew in it; what somebody else put there stays, and so does the directory.
+ */
+function remove(known: Set<string>, path: string): void {
+  known.delete(path);
+  const stat = fs.lstatSync(hostPath(path), { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isDirectory()) {
+    fs.unlinkSync(hostPath(path));
+    return;
+  }
+  const inside = fs.readdirSync(hostPath(path), 'buffer').map((name) => `${path}/${decodeName(name)}`);
+  for (const child of inside) if (known.has(child)) remove(known, child);
+  try {
+    fs.rmdirSync(hostPath(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+  }
 }
 
-function ensureDir(path: string, inode: Inode): void {
+function ensureDir(known: Set<string>, path: string, inode: Inode): void {
   if (isKind(path, 'isDirectory')) return;
-  remove(path);
+  remove(known, path);
   fs.mkdirSync(hostPath(path));
+  known.add(path);
   applyMode(path, inode);
+}
+
+function writeMark(known: Set<string>, path: string): void {
+  fs.writeFileSync(hostPath(path), '', { mode: 0o600 });
+  known.add(path);
 }
 
 function applyMode(path: string, inode: Inode): void {
@@ -45,10 +68,11 @@ function applyMode(path: string, inode: Inode): void {
 const seconds = (ns: bigint): number => Number(ns / 1000n) / 1e6;
 
 /** The file's bytes: all of them the first time, then the pages that changed. */
-function writeContent(path: string, inode: RegularInode): void {
+function writeContent(known: Set<string>, path: string, inode: RegularInode): void {
   const exists = isKind(path, 'isFile');
   if (exists) makeWritable(path);
-  else remove(path);
+  else remove(known, path);
+  known.add(path);
   const { content } = inode;
   const fd = fs.openSync(hostPath(path), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   try {
@@ -99,13 +123,17 @@ export function flushFile(vfs: Vfs, dentry: Dentry): void {
   let top: Dentry | undefined = dentry;
   while (top?.parent !== undefined) top = top.parent;
   if (top !== vfs.root || inode.sb !== vfs.rootDir.sb) return;
+  const { known } = vfs.rootDir.layers;
+  let dir = '';
   let path = upperRoot(vfs);
   for (const d of chain) {
+    dir = path;
     path = `${path}/${d.name}`;
-    if (d !== dentry) ensureDir(path, d.inode);
+    if (d !== dentry) ensureDir(known, path, d.inode);
   }
-  writeContent(path, inode);
-  fs.rmSync(hostPath(`${path.slice(0, -dentry.name.length)}${WHITEOUT_PREFIX}${dentry.name}`), { force: true });
+  writeContent(known, path, inode);
+  const whiteout = `${dir}/${WHITEOUT_PREFIX}${dentry.name}`;
+  if (known.has(whiteout)) remove(known, whiteout);
 }
 
 const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
@@ -126,11 +154,12 @@ export function syncUpper(vfs: Vfs): void {
 /** @returns whether the directory has anything in the upper layer */
 function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void): boolean {
   const top = ensureParent === undefined;
+  const { known } = dir.layers;
   let present = top || isKind(path, 'isDirectory');
   const ensure = (): void => {
     if (present) return;
     ensureParent?.();
-    ensureDir(path, dir);
+    ensureDir(known, path, dir);
     present = true;
   };
   if (dir.upper) {
@@ -144,15 +173,15 @@ function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void):
     if (inode instanceof OverlayDirInode) {
       if (!syncDir(inode, at, ensure)) continue;
       const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
-      if (replacesLower) fs.writeFileSync(hostPath(`${at}/${OPAQUE_MARK}`), '', { mode: 0o600 });
+      if (replacesLower) writeMark(known, `${at}/${OPAQUE_MARK}`);
     } else if (inode instanceof RegularInode) {
       if (!inode.upper) continue;
       ensure();
       if (inode.unflushed || inode.nlink > 1 || inode.upperPath !== at || !isKind(at, 'isFile'))
-        writeContent(at, inode);
+        writeContent(known, at, inode);
     } else if (inode instanceof SymlinkInode && inode.upper) {
       ensure();
-      writeSymlink(at, inode.target);
+      writeSymlink(known, at, inode.target);
       fs.lutimesSync(hostPath(at), seconds(inode.atime), seconds(inode.mtime));
     }
   }
@@ -161,23 +190,29 @@ function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void):
   return present;
 }
 
-function writeSymlink(path: string, target: string): void {
+function writeSymlink(known: Set<string>, path: string, target: string): void {
   const old = fs.lstatSync(hostPath(path), { throwIfNoEntry: false });
   if (old?.isSymbolicLink() && decodeName(fs.readlinkSync(hostPath(path), 'buffer')) === target) return;
-  remove(path);
+  remove(known, path);
   fs.symlinkSync(hostPath(target), hostPath(path));
+  known.add(path);
 }
 
-/** Whiteouts for the lower layer's names that are gone, and no rest of what was deleted in the upper one. */
+/**
+ * Whiteouts for the lower layer's names that are gone, and no rest of what was deleted in the upper one. A name that
+ * the machine neither found nor wrote there is somebody else's, and stays.
+ */
 function markDeleted(dir: OverlayDirInode, path: string): void {
   if (!dir.upper) return;
+  const { known } = dir.layers;
   const entries = dir.entries();
   for (const name of fs.readdirSync(hostPath(path), 'buffer').map(decodeName)) {
-    if (name === OPAQUE_MARK) continue;
-    if (name.startsWith(WHITEOUT_PREFIX)) {
-      if (entries.has(name.slice(WHITEOUT_PREFIX.length))) remove(`${path}/${name}`);
-    } else if (!entries.has(name)) remove(`${path}/${name}`);
+    const at = `${path}/${name}`;
+    if (name === OPAQUE_MARK || !known.has(at)) continue;
+    const gone = name.startsWith(WHITEOUT_PREFIX)
+      ? entries.has(name.slice(WHITEOUT_PREFIX.length))
+      : !entries.has(name);
+    if (gone) remove(known, at);
   }
-  for (const name of dir.lowerNames())
-    if (!entries.has(name)) fs.writeFileSync(hostPath(`${path}/${WHITEOUT_PREFIX}${name}`), '', { mode: 0o600 });
+  for (const name of dir.lowerNames()) if (!entries.has(name)) writeMark(known, `${path}/${WHITEOUT_PREFIX}${name}`);
 }

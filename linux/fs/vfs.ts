@@ -138,7 +138,7 @@ export class Vfs {
   }
 
   private makeRoot(sb: SuperBlock, options: VfsOptions): OverlayDirInode {
-    const layers = { files: this.files, linked: new Map<string, Inode>() };
+    const layers = { files: this.files, linked: new Map<string, Inode>(), known: new Set<string>() };
     const lowerPath = options.root === undefined ? undefined : mountSource(options.root);
     const upperPath = options.upper === undefined ? undefined : mountSource(options.upper);
     const stat = lowerPath === undefined ? undefined : this.files.lstat(lowerPath === '' ? '/' : lowerPath);

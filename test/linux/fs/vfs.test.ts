@@ -242,6 +242,28 @@ describe('Vfs', () => {
       expect(fs.readdirSync(upper('d/e'))).to.deep.equal([]);
       expect(fs.readdirSync(upper('etc'))).to.deep.equal([]);
     });
+    it('keeps what somebody else puts there while the machine runs', () => {
+      fs.mkdirSync(upper('old'));
+      fs.writeFileSync(upper('old/ours'), '');
+      boot(join(dir, 'upper'));
+      write('/d/e/new', 'x');
+      vfs.sync();
+      for (const name of ['foreign', 'd/foreign', 'd/e/.wh.foreign', 'old/foreign'])
+        fs.writeFileSync(upper(name), name);
+      fs.mkdirSync(upper('d/e/dir'));
+      fs.writeFileSync(upper('d/e/dir/foreign'), 'too');
+      do_unlinkat(ctx(), vfs.root, '/d/e/new');
+      do_unlinkat(ctx(), vfs.root, '/d/e/f');
+      do_unlinkat(ctx(), vfs.root, '/old/ours');
+      do_rmdir(ctx(), vfs.root, '/old');
+      vfs.sync();
+      vfs.sync();
+      expect(fs.readdirSync(upper(''))).to.have.members(['d', 'foreign', 'old']);
+      expect(fs.readdirSync(upper('old'))).to.deep.equal(['foreign']);
+      expect(fs.readdirSync(upper('d'))).to.have.members(['e', 'foreign']);
+      expect(fs.readdirSync(upper('d/e'))).to.have.members(['.wh.foreign', '.wh.f', 'dir']);
+      expect(fs.readdirSync(upper('d/e/dir'))).to.deep.equal(['foreign']);
+    });
     it('is not left through symbolic links that lie in it', () => {
       fs.symlinkSync(dir, upper('out'));
       boot(join(dir, 'upper'));
