@@ -4,7 +4,7 @@
  * Every task is born 64-bit, also one that becomes 32-bit: TIF_IA32 stays clear for good. So before patch 0006 its handlers
  * get 64-bit signal frames; with it the blob's `int $0x80` from CS 0x23 marks them as 32-bit.
  */
-import { CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
 import { FilesStruct } from '../../linux/fs/files-struct.ts';
 import { FsStruct } from '../../linux/fs/fs-struct.ts';
 import type { Kernel } from '../../linux/kernel.ts';

@@ -1,4 +1,4 @@
-import type { CpuContext } from '../../cpu/cpu.ts';
+import type { CpuContext } from '../../cpu/context.ts';
 import { ENOTDIR } from '../abi/errno.ts';
 import type { File } from '../fs/file.ts';
 import { FilesStruct } from '../fs/files-struct.ts';

@@ -1,5 +1,5 @@
 /** `struct task_struct`, include/linux/sched.h: one thread. */
-import type { CpuContext } from '../../cpu/cpu.ts';
+import type { CpuContext } from '../../cpu/context.ts';
 import type { Registers } from '../../cpu/registers.ts';
 import type { SigInfo } from '../abi/signal.ts';
 import type { FilesStruct } from '../fs/files-struct.ts';

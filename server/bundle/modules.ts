@@ -1,6 +1,7 @@
 /** The WebAssembly that a start needs: what the interpreter makes for some programs of every system. */
 import { pino } from 'pino';
-import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
+import { Cpu } from '../../cpu/cpu.ts';
 import { ModuleStore } from '../../cpu/wasm/module-store.ts';
 import { O_WRONLY } from '../../linux/abi/fcntl.ts';
 import { startProgram } from '../../linux/exec/init.ts';

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
 import type { Command } from 'commander';
-import { CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
 import { O_RDONLY, O_WRONLY } from '../../linux/abi/fcntl.ts';
 import { startProgram } from '../../linux/exec/init.ts';
 import type { File } from '../../linux/fs/file.ts';

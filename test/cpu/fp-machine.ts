@@ -1,5 +1,6 @@
 /** A CPU with a page of code, a page of data and a stack, for single instructions. */
-import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
+import { Cpu } from '../../cpu/cpu.ts';
 import type { Exit } from '../../cpu/exit.ts';
 import { Access, type Mmu, PERM_R, PERM_W, PERM_X, PF_USER } from '../../cpu/mmu.ts';
 import type { Registers } from '../../cpu/registers.ts';

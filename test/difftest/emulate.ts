@@ -1,4 +1,5 @@
-import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
+import { Cpu } from '../../cpu/cpu.ts';
 import { AVX512_FEATURES, FEATURES } from '../../cpu/cpuid.ts';
 import type { Exit } from '../../cpu/exit.ts';
 import { Access, type Mmu, PERM_R, PERM_W, PERM_X, PF_INSTR, PF_PRESENT, PF_USER, PF_WRITE } from '../../cpu/mmu.ts';

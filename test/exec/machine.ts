@@ -1,5 +1,6 @@
 import { pino } from 'pino';
-import { Cpu, CpuContext } from '../../cpu/cpu.ts';
+import { CpuContext } from '../../cpu/context.ts';
+import { Cpu } from '../../cpu/cpu.ts';
 import { O_RDONLY, O_WRONLY } from '../../linux/abi/fcntl.ts';
 import { KernelBug } from '../../linux/entry/oops.ts';
 import { startProgram } from '../../linux/exec/init.ts';

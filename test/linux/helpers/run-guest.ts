@@ -1,4 +1,5 @@
-import { Cpu, CpuContext } from '../../../cpu/cpu.ts';
+import { CpuContext } from '../../../cpu/context.ts';
+import { Cpu } from '../../../cpu/cpu.ts';
 import { O_RDONLY, O_RDWR } from '../../../linux/abi/fcntl.ts';
 import { startProgram } from '../../../linux/exec/init.ts';
 import { Vfs } from '../../../linux/fs/vfs.ts';

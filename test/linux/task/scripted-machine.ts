@@ -1,6 +1,7 @@
 /** A kernel whose CPU runs a script instead of instructions: tests of tasks, signals and system calls without guest code. */
 import { pino } from 'pino';
-import type { Cpu, CpuContext } from '../../../cpu/cpu.ts';
+import type { CpuContext } from '../../../cpu/context.ts';
+import type { Cpu } from '../../../cpu/cpu.ts';
 import type { Exit } from '../../../cpu/exit.ts';
 import type { Mmu } from '../../../cpu/mmu.ts';
 import { PhysicalMemory } from '../../../cpu/physical-memory.ts';

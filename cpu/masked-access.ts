@@ -1,0 +1,35 @@
+/** Memory operands under an opmask. */
+import type { Cpu } from './cpu.ts';
+import { Vector } from './exit.ts';
+import { foldMask, maskedMemory } from './interp/evex-form.ts';
+import { AccessInfo, Rec } from './interp/record.ts';
+import { checkAccess } from './segment-checks.ts';
+
+/** The memory operand of an EVEX instruction: only the elements that its opmask names are touched. */
+export function maskedHost(cpu: Cpu, record: number, low: number, high: number, info: number): number {
+  const { data } = cpu;
+  const size = info & 0xff;
+  const write = (info & 0x100) !== 0;
+  const variant = cpu.interpreter.variant(data.getUint16(record, true));
+  const { elements, bits } = maskedMemory(variant, size * 8);
+  const mask = data.getBigUint64(data.getUint16(record + Rec.opmask, true), true);
+  const wanted = foldMask(mask, elements, (size * 8) / bits);
+  const offset = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+  const bytes = bits >> 3;
+  const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
+  const linear = (element: number): bigint => {
+    const at = offset + BigInt(element * bytes);
+    return info & 0x800 ? checkAccess(cpu, record, at, bytes, flags) : at;
+  };
+  // Segments first, then pages.
+  const addresses = new Map(wanted.map((element) => [element, linear(element)]));
+  const [first] = wanted;
+  if (variant.checked && first !== undefined) {
+    const start = addresses.get(first)! - BigInt(first * bytes);
+    const misaligned = start % BigInt(size) !== 0n;
+    if (misaligned && variant.row.row.options.align === 'always') cpu.access.raise(record, Vector.GP, 0);
+    // A scalar or a broadcast is subject to the alignment check, a vector under a mask is not.
+    if (misaligned && size <= 8 && cpu.segments.alignmentChecked) cpu.access.raise(record, Vector.AC, 0);
+  }
+  return cpu.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
+}
