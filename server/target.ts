@@ -97,6 +97,13 @@ export interface FileStat {
   readonly ctime: number;
 }
 
+/** Events that a client may do without (`qSupported`), and whether it wants to see them. */
+export interface ReportedEvents {
+  readonly fork: boolean;
+  readonly vfork: boolean;
+  readonly exec: boolean;
+}
+
 /** Linux's open(2) flags; negative results are Linux's error numbers. */
 export interface TargetFiles {
   /** @param pid whose root directory counts; 0 for the first process */
@@ -169,7 +176,7 @@ export interface Target {
   programSignals(signals: ReadonlySet<number>): void;
   catchSyscalls(pid: number, numbers: ReadonlySet<number> | 'all' | undefined): void;
   /** Which of fork, vfork and exec the client wants to hear of. */
-  reportEvents(events: { readonly fork: boolean; readonly vfork: boolean; readonly exec: boolean }): void;
+  reportEvents(events: ReportedEvents): void;
 
   /** A `monitor` command. @returns the text to show */
   monitor(line: string, thread: ThreadRef | undefined): string;
