@@ -2,10 +2,6 @@
 import { Vector } from '../exit.ts';
 import {
   type Expr,
-  type F32,
-  type F64,
-  f32,
-  f64,
   type I32,
   type I64,
   type Int,
@@ -18,15 +14,16 @@ import {
 } from '../ir/expr.ts';
 import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../ir/function.ts';
 import type { Lane, Ops } from '../ir/ops.ts';
-import { i64x2, lowDouble, lowQuad, v128 } from '../ir/vector.ts';
+import { v128 } from '../ir/vector.ts';
 import { emitCall, shaped } from '../runtime/module.ts';
 import { fieldSize, gprOffset, State, type StateField, vectorOffset } from '../state.ts';
 import { emitExpr, Load } from '../wasm/emit.ts';
 import type { ByteWriter } from '../wasm/writer.ts';
 import { HandlerCode, Import, type Locals, loadAt, masked, RECORD_LOCAL } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
+import { OperandOps } from './operand-ops.ts';
 import { AccessInfo, Outcome, Rec } from './record.ts';
-import type { Form, Variant } from './variant.ts';
+import type { Variant } from './variant.ts';
 
 /** How a handler leaves: differs between cases of the main function and functions of their own. */
 export interface Surroundings {
@@ -40,12 +37,11 @@ export interface Surroundings {
   act(w: ByteWriter, depth: number): void;
 }
 
-export class RecordOps implements Ops {
+export class RecordOps extends OperandOps<I32> implements Ops {
   readonly size: 16 | 32 | 64;
   readonly lanes: 1 | 2 | 4;
   readonly vex: boolean;
   readonly checked: boolean;
-  private touchesMmx = false;
   private readonly hosts = new Map<string, I32>();
   protected readonly code: HandlerCode;
   protected readonly variant: Variant;
@@ -63,6 +59,7 @@ export class RecordOps implements Ops {
     functionIndex: (fn: AnyFunction) => number,
     vectorBytes: 32 | 64,
   ) {
+    super();
     this.vectorBytes = vectorBytes;
     this.code = new HandlerCode(w, locals);
     this.variant = variant;
@@ -85,14 +82,6 @@ export class RecordOps implements Ops {
 
   protected meaning(): void {
     this.variant.row.row.lower(this);
-  }
-
-  bits(i: number): number {
-    return this.form(i).bits;
-  }
-
-  isMemory(i: number): boolean {
-    return this.form(i).kind === 'memory';
   }
 
   // Locals and control.
@@ -119,7 +108,7 @@ export class RecordOps implements Ops {
     const { kind, bits } = this.form(i);
     switch (kind) {
       case 'memory':
-        return this.let(loadAt(bits, this.host(i, bits >> 3, false)));
+        return this.loadHost(bits, this.host(i, bits >> 3, false));
       case 'immediate':
         return this.let(bits === 64 ? this.code.field64(Rec.imm) : masked(bits, this.code.field32(Rec.imm)));
       case 'mmx':
@@ -135,14 +124,8 @@ export class RecordOps implements Ops {
 
   write(i: number, v: Int): void {
     const { kind, bits } = this.form(i);
-    if (kind === 'memory') {
-      const value = this.let(v);
-      // The processor resets TOP before it finds that a store of an MMX register faults.
-      if (this.touchesMmx) this.set('fsw', i32.and(this.get('fsw') as I32, ~0x3800));
-      const host = this.host(i, bits >> 3, true);
-      this.code.storeAt(bits, host, value);
-      this.code.commit(host);
-    } else if (kind === 'register') {
+    if (kind === 'memory') this.writeMemory(i, v);
+    else if (kind === 'register') {
       this.code.storeRegister(bits, this.code.slot(i), v);
     } else if (kind === 'mmx') {
       this.touchesMmx = true;
@@ -151,20 +134,6 @@ export class RecordOps implements Ops {
     } else if (kind === 'opmask')
       this.code.storeAt(64, this.code.slot(i), v.type === 'i64' ? v : i64.extend_u(v as I32));
     else this.code.storeAt(bits, this.code.slot(i), v);
-  }
-
-  modify(i: number, f: (old: Int) => Int): Int {
-    const { kind, bits } = this.form(i);
-    if (kind !== 'memory') {
-      const r = this.let(f(this.read(i)));
-      this.write(i, r);
-      return r;
-    }
-    const host = this.host(i, bits >> 3, true);
-    const r = this.let(f(this.let(loadAt(bits, host))));
-    this.code.storeAt(bits, host, r);
-    this.code.commit(host);
-    return r;
   }
 
   address(i: number): I64 {
@@ -178,30 +147,13 @@ export class RecordOps implements Ops {
 
   // Vectors.
 
-  readVector(i: number, lane: Lane = 0): V128 {
-    const { kind, bits } = this.form(i);
-    if (kind === 'mmx') return lowQuad(this.read(i) as I64);
-    if (kind === 'memory') {
-      if (bits === 64) return this.let(lowQuad(this.read(i) as I64));
-      if (bits <= 32) return this.let(lowDouble(this.read(i) as I32));
-      return this.let(node('v128', Load.v128, [this.host(i, bits >> 3, false)], lane * 16));
-    }
+  protected vectorRegister(i: number, lane: Lane): V128 {
     return this.let(node('v128', Load.v128, [this.code.slot(i)], lane * 16));
   }
 
-  writeVector(i: number, v: V128, lane: Lane = 0): void {
-    const { kind, bits } = this.form(i);
-    const value = this.let(v);
-    if (kind === 'memory') {
-      const host = this.host(i, bits >> 3, true);
-      if (bits === 64) this.code.storeAt(64, host, i64x2.extract(value, 0));
-      else if (bits < 64) this.code.storeAt(bits, host, i32.wrap(i64x2.extract(value, 0)));
-      else this.code.storeV128(host, value, lane * 16);
-      if ((lane + 1) * 128 >= bits) this.code.commit(host);
-      return;
-    }
+  protected setVectorRegister(i: number, v: V128, lane: Lane): void {
     const slot = this.code.slot(i);
-    this.code.storeV128(slot, value, lane * 16);
+    this.code.storeV128(slot, v, lane * 16);
     if (!this.vex || lane !== this.lanes - 1) return;
     for (let at = 16 * this.lanes; at < this.vectorBytes; at += 16) this.code.storeV128(slot, v128.zero(), at);
   }
@@ -212,20 +164,6 @@ export class RecordOps implements Ops {
 
   setVector(n: number, v: V128, lane: Lane = 0): void {
     this.code.storeV128(i32.const(0), v, vectorOffset(n) + lane * 16);
-  }
-
-  readF32(i: number): F32 {
-    return this.let(f32.reinterpret(this.scalar(i, 32) as I32));
-  }
-
-  readF64(i: number): F64 {
-    return this.let(f64.reinterpret(this.scalar(i, 64) as I64));
-  }
-
-  readExtended(i: number): { readonly significand: I64; readonly signExponent: I32 } {
-    const host = this.host(i, 10, false);
-    const significand = this.let(loadAt(64, host) as I64);
-    return { significand, signExponent: this.let(loadAt(16, host, 8) as I32) };
   }
 
   stackIndex(): I32 {
@@ -265,34 +203,8 @@ export class RecordOps implements Ops {
 
   // Memory.
 
-  load(bits: 8 | 16 | 32 | 64, address: I64, extra = false): Int {
-    return this.let(loadAt(bits, this.hostOf(address, bits >> 3, false, extra)));
-  }
-
-  store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra = false): void {
-    const value = this.let(v);
-    const host = this.hostOf(address, bits >> 3, true, extra);
-    this.code.storeAt(bits, host, value);
-    this.code.commit(host);
-  }
-
-  loadVector(address: I64): V128 {
-    return this.let(node('v128', Load.v128, [this.hostOf(address, 16, false)], 0));
-  }
-
-  storeVector(address: I64, v: V128): void {
-    const value = this.let(v);
-    const host = this.hostOf(address, 16, true);
-    this.code.storeV128(host, value, 0);
-    this.code.commit(host);
-  }
-
   checkAddress(address: I64, bytes: number, write: boolean): void {
     this.linear(this.let(address), bytes, write);
-  }
-
-  probe(address: I64, bytes: number): void {
-    this.hostOf(address, bytes, true);
   }
 
   push(bits: 16 | 32 | 64, v: Int): void {
@@ -458,21 +370,26 @@ export class RecordOps implements Ops {
 
   // Private parts.
 
-  protected form(i: number): Form {
-    const f = this.variant.forms[i];
-    if (!f) throw new Error(`${this.variant.row.row.name}: no operand ${i}`);
-    return f;
-  }
-
-  private scalar(i: number, bits: number): Int {
-    const { kind } = this.form(i);
-    if (kind === 'memory') return this.read(i);
+  protected scalarRegister(i: number, bits: number): Int {
     return loadAt(bits, this.code.slot(i));
   }
 
-  private wrapRip(rip: I64): I64 {
-    if (this.size === 64) return rip;
-    return i64.and(rip, this.size === 32 ? 0xffffffff : 0xffff);
+  protected loadHost(bits: number, host: I32, offset = 0): Int {
+    return this.let(loadAt(bits, host, offset));
+  }
+
+  protected storeHost(bits: number, host: I32, v: Int): void {
+    this.code.storeAt(bits, host, v);
+    this.code.commit(host);
+  }
+
+  protected loadVectorHost(host: I32, offset: number): V128 {
+    return this.let(node('v128', Load.v128, [host], offset));
+  }
+
+  protected storeVectorHost(host: I32, v: V128, offset: number, last: boolean): void {
+    this.code.storeV128(host, v, offset);
+    if (last) this.code.commit(host);
   }
 
   /** Host address of memory operand `i`, checked for the access; once per handler and kind of access. */
@@ -493,7 +410,7 @@ export class RecordOps implements Ops {
     return this.wrapRip(i64.add(this.get('blockRip') as I64, this.code.field64(Rec.imm)));
   }
 
-  private hostOf(address: I64, bytes: number, write: boolean, extra = false): I32 {
+  protected hostOf(address: I64, bytes: number, write: boolean, extra = false): I32 {
     return this.code.translate(
       this.linear(this.let(address), bytes, write, extra ? AccessInfo.Extra : 0),
       bytes,
@@ -510,20 +427,8 @@ export class RecordOps implements Ops {
     );
   }
 
-  /** Must vector operands in memory be aligned? */
-  protected get isAligned(): boolean {
-    const { align } = this.variant.row.row.options;
-    return align === 'always' || (align === undefined && !this.vex);
-  }
-
   /** Not zero for an address that the instruction does not take, if it is so particular. */
   protected misaligned(address: I64, bytes: number): I32 | undefined {
     return this.isAligned ? i32.and(i32.wrap(address), bytes - 1) : undefined;
-  }
-
-  /** MMX instructions set TOP = 0 and mark all registers in use; Intel SDM vol. 1, 9.5.1. */
-  private enterMmx(): void {
-    this.set('fsw', i32.and(this.get('fsw') as I32, ~0x3800));
-    this.set('ftw', i32.const(0xff));
   }
 }

@@ -4,7 +4,7 @@
  * A read of a register is not copied: the expression names the register's local. Only when the register is written while
  * such expressions are still about are they turned to a copy, made just before.
  */
-import { type Expr, type I32, type I64, i32, i64, node, type Type } from '../ir/expr.ts';
+import { type Expr, type I32, type I64, i32, i64, node, type Type, type V128 } from '../ir/expr.ts';
 import type { Variable } from '../ir/function.ts';
 import { State, WINDOWS } from '../state.ts';
 import { emitExpr } from '../wasm/emit.ts';
@@ -50,12 +50,16 @@ export class RegionCode {
   readonly vectorsWritten = new Set<number>();
   /** Locals of the windows in use. */
   readonly windows = new Map<number, WindowLocals>();
-  /** The mode is 64-bit: so are the windows' bounds. */
-  long = true;
+  /** The mode is 64-bit: so are addresses, and the windows' bounds. */
+  readonly long: boolean;
   private readonly free: number[] = [];
   private temporaries: number[] = [];
   private readonly reads: (Read[] | undefined)[] = [];
   private readonly frames: Frame[] = [];
+
+  constructor(long: boolean) {
+    this.long = long;
+  }
 
   /** A scratch local, until `release`. */
   take(type: Type): number {
@@ -189,6 +193,12 @@ export class RegionCode {
       this.vectors.set(key, local);
     }
     return local;
+  }
+
+  setVector(register: number, lane: number, v: V128): void {
+    const l = this.vectorLocal(register, lane);
+    this.vectorsWritten.add(register * 4 + lane);
+    this.assign(l, v);
   }
 
   private saveReads(list: Read[], local: number, fixed: number): void {

@@ -17,6 +17,8 @@ export interface Site {
   /** General registers by number, or -1; -2 when they are not those of the block's start. */
   readonly base: number;
   readonly index: number;
+  /** The index register, whatever it holds, or -1. */
+  readonly indexRegister: number;
   readonly scale: number;
   readonly delta: number;
   readonly bytes: number;
@@ -99,7 +101,19 @@ export function walk(data: DataView, interpreter: Interpreter, first: number, en
     const key = `${b?.version ?? ''}|${i?.version ?? ''}|${i ? scale : 0}`;
     const register = (v: Value | undefined): number => (v === undefined ? -1 : v.register);
     const bound = i && i.delta === 0 ? (i.bound ?? -1) : -1;
-    sites.push({ record, implicit, key, base: register(b), index: register(i), scale, delta, bytes, write, bound });
+    sites.push({
+      record,
+      implicit,
+      key,
+      base: register(b),
+      index: register(i),
+      indexRegister: index,
+      scale,
+      delta,
+      bytes,
+      write,
+      bound,
+    });
   };
   for (let r = first; r < end; r += RECORD_SIZE) {
     const handler = data.getUint16(r + Rec.handler, true);

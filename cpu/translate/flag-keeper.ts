@@ -1,0 +1,200 @@
+/** Flags in a region: kept as the operands of what set them, and put into their locals where somebody may want them. */
+import { addAux, subAux } from '../flags.ts';
+import {
+  type Expr,
+  type I32,
+  type I64,
+  type Int,
+  i32,
+  i64,
+  signExtend,
+  truncate,
+  word,
+  zeroExtend,
+} from '../ir/expr.ts';
+import type { AnyFunction, Builder } from '../ir/function.ts';
+import { auxOfFlags, FlagKind, resultOfFlags } from '../runtime/flags.ts';
+import { constant32, fold } from './fold.ts';
+import { Local, local, type RegionCode } from './region-code.ts';
+
+/** What is known of the flags: the operands of what set them, or their result and aux. `kept`: they stand in the locals. */
+export type Flags =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'generic'; readonly result: I64; readonly aux: I32; kept: boolean }
+  | { readonly kind: 'add' | 'sub'; readonly bits: number; readonly a: Int; readonly b: Int; r?: Int; kept: boolean };
+
+/** What the flags are like at the end of a block, for the next one: all of it is in the locals. */
+export type FlagShape =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'generic' }
+  | { readonly kind: 'add' | 'sub'; readonly bits: number };
+
+/** What the keeper needs of the builder. */
+export interface FlagBuilder extends Pick<Builder, 'let'> {
+  /** Calls a runtime function. */
+  callFunction(fn: AnyFunction, args: readonly Expr[]): Expr[];
+  /** Is what is built here run whenever the instruction is? */
+  readonly unconditional: boolean;
+}
+
+export class FlagKeeper {
+  now: Flags = { kind: 'unknown' };
+  private readonly code: RegionCode;
+  private readonly builder: FlagBuilder;
+
+  constructor(code: RegionCode, builder: FlagBuilder) {
+    this.code = code;
+    this.builder = builder;
+  }
+
+  /** A block begins. */
+  begin(shape: FlagShape): void {
+    if (shape.kind === 'unknown') this.now = { kind: 'unknown' };
+    else if (shape.kind === 'generic') this.now = inLocals();
+    else {
+      const operand = (n: number): Int => (shape.bits === 64 ? local('i64', n) : i32.wrap(local('i64', n)));
+      this.now = { ...shape, a: operand(Local.flagA), b: operand(Local.flagB), kept: true };
+    }
+  }
+
+  /** Puts the flags into their locals, where exits and the next block find them. */
+  keep(): void {
+    const { now, code } = this;
+    if (now.kind === 'unknown' || now.kept) return;
+    now.kept = true;
+    // Both values may be made of the locals.
+    if (now.kind === 'generic') {
+      code.emit(now.result);
+      code.emit(i64.extend_u(now.aux));
+    } else {
+      code.emit(zeroExtend(now.a));
+      code.emit(zeroExtend(now.b));
+    }
+    code.set(Local.flagB);
+    code.set(Local.flagA);
+    code.constant(
+      now.kind === 'generic'
+        ? FlagKind.Generic
+        : (now.kind === 'add' ? FlagKind.Add : FlagKind.Sub) + Math.log2(now.bits) - 3,
+    );
+    code.set(Local.flagKind);
+  }
+
+  get shape(): FlagShape {
+    const { now } = this;
+    if (now.kind === 'unknown' || now.kind === 'generic') return { kind: now.kind };
+    return { kind: now.kind, bits: now.bits };
+  }
+
+  /** The expressions that are still wanted after the instruction. */
+  get held(): readonly Expr[] {
+    const { now } = this;
+    if (now.kind === 'unknown') return [];
+    if (now.kind === 'generic') return [now.result, now.aux];
+    return now.r ? [now.a, now.b, now.r] : [now.a, now.b];
+  }
+
+  set(result: I64, aux: I32): void {
+    this.now = { kind: 'generic', result: this.builder.let(result), aux: this.builder.let(aux), kept: false };
+  }
+
+  setOperands(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): void {
+    this.now = { kind, bits, a: this.builder.let(a), b: this.builder.let(b), r, kept: false };
+  }
+
+  /** Some arm of a condition has set the flags: they are in the locals, in a way that is known or not. */
+  afterArms(before: Flags, ends: readonly FlagShape[], both: boolean): void {
+    const generic = before.kind === 'generic' || both;
+    const all = ends.every((s) => s.kind === 'generic' || (s.kind === 'unknown' && before.kind === 'generic'));
+    this.now = generic && all ? inLocals() : { kind: 'unknown' };
+  }
+
+  private value(): Int {
+    const { now } = this;
+    if (now.kind !== 'add' && now.kind !== 'sub') throw new Error('flags without operands');
+    if (now.r) return now.r;
+    const r = this.builder.let<'i32' | 'i64'>(truncate(now.bits, word(now.bits)[now.kind](now.a, now.b))) as Int;
+    if (this.builder.unconditional) now.r = r;
+    return r;
+  }
+
+  result(): I64 {
+    const { now } = this;
+    if (now.kind === 'generic') return now.result;
+    if (now.kind === 'unknown') return this.fromLocals(resultOfFlags as unknown as AnyFunction) as I64;
+    return signExtend(now.bits, this.value());
+  }
+
+  aux(): I32 {
+    const { now } = this;
+    if (now.kind === 'generic') return now.aux;
+    if (now.kind === 'unknown') return this.fromLocals(auxOfFlags as unknown as AnyFunction) as I32;
+    return (now.kind === 'add' ? addAux : subAux)(this.builder, now.bits, now.a, now.b, this.value());
+  }
+
+  private fromLocals(fn: AnyFunction): Int {
+    const args = [local('i32', Local.flagKind), local('i64', Local.flagA), local('i64', Local.flagB)];
+    return this.builder.callFunction(fn, args)[0] as Int;
+  }
+
+  /** Condition number `cc` where it is had more directly than from result and aux. */
+  condition(cc: number): I32 | undefined {
+    const { now } = this;
+    const negated = (e: I32): I32 => (cc & 1 ? i32.eqz(e) : e);
+    if (now.kind === 'unknown') return undefined;
+    if (now.kind === 'generic') {
+      // After logic operations CF and OF are clear.
+      if (constant32(fold(now.aux)) !== 0) return undefined;
+      if (cc >> 1 === 3) return negated(i64.eqz(now.result));
+      if (cc >> 1 === 4 || cc >> 1 === 6) return negated(i64.lt_s(now.result, 0));
+      return cc >> 1 === 7 ? negated(i64.le_s(now.result, 0)) : undefined;
+    }
+    const { bits, a, b } = now;
+    const w = word(bits);
+    if (cc >> 1 === 4) return negated(w.lt_s(this.atTop(bits, this.value()), 0));
+    if (now.kind === 'sub') return this.difference(cc, bits, a, b);
+    if (cc >> 1 === 1) return negated(w.lt_u(this.value(), a));
+    return cc >> 1 === 2 ? negated(w.eqz(this.value())) : undefined;
+  }
+
+  private difference(cc: number, bits: number, a: Int, b: Int): I32 | undefined {
+    const w = word(bits);
+    const top = (v: Int): Int => this.atTop(bits, v);
+    switch (cc) {
+      case 2:
+        return w.lt_u(a, b);
+      case 3:
+        return w.ge_u(a, b);
+      case 4:
+        return w.eq(a, b);
+      case 5:
+        return w.ne(a, b);
+      case 6:
+        return w.le_u(a, b);
+      case 7:
+        return w.gt_u(a, b);
+      case 12:
+        return w.lt_s(top(a), top(b));
+      case 13:
+        return w.ge_s(top(a), top(b));
+      case 14:
+        return w.le_s(top(a), top(b));
+      case 15:
+        return w.gt_s(top(a), top(b));
+      default:
+        return undefined;
+    }
+  }
+
+  /** The sign where signed comparisons look for it. */
+  private atTop(bits: number, v: Int): Int {
+    return bits >= 32 ? v : i32.shl(v as I32, 32 - bits);
+  }
+}
+
+const inLocals = (): Flags => ({
+  kind: 'generic',
+  result: local('i64', Local.flagA),
+  aux: i32.wrap(local('i64', Local.flagB)),
+  kept: true,
+});
