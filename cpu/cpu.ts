@@ -155,24 +155,24 @@ export class Cpu implements Port {
     this.access.mmu = mmu;
     this.debug.enterSpace(mmu);
     this.tlb.flush();
-    this.translator?.spaceChanged();
+    this.translator?.table.spaceChanged();
   }
 
   flushTlb(): void {
     this.tlb.flush();
-    this.translator?.mappingsChanged();
+    this.translator?.table.mappingsChanged();
     this.cache.leaveAfterRunning();
   }
 
   flushPage(vpn: number): void {
     this.tlb.flushPage(vpn);
-    this.translator?.pageChanged(vpn);
+    this.translator?.table.pageChanged(vpn);
     if (this.blocks.runsOn(vpn)) this.cache.leaveAfterRunning();
   }
 
   dropSpace(mmu: Mmu): void {
     this.debug.dropSpace(mmu);
-    this.translator?.windows.dropSpace(mmu);
+    this.translator?.table.windows.dropSpace(mmu);
     if (this.access.mmu !== mmu) return;
     this.access.mmu = undefined;
     this.access.watchpoints = undefined;

@@ -29,12 +29,12 @@ export class DebugUnit {
 
   addBreakpoint(mmu: Mmu, address: number): void {
     this.parts.blocks.addBreakpoint(mmu, address);
-    this.parts.translator?.spaceChanged();
+    this.parts.translator?.table.spaceChanged();
   }
 
   removeBreakpoint(mmu: Mmu, address: number): void {
     this.parts.blocks.removeBreakpoint(mmu, address);
-    this.parts.translator?.spaceChanged();
+    this.parts.translator?.table.spaceChanged();
   }
 
   addWatchpoint(mmu: Mmu, address: number, length: number, kind: WatchKind): void {
@@ -116,7 +116,7 @@ export class DebugUnit {
 
   private watchesChanged(mmu: Mmu): void {
     const { access, tlb, translator } = this.parts;
-    translator?.mappingsChanged();
+    translator?.table.mappingsChanged();
     if (access.mmu !== mmu) return;
     access.watchpoints = this.watchpoints.get(mmu);
     tlb.flush();

@@ -107,7 +107,7 @@ export class Tiers {
       if (!region) return false;
       this.slice = region.need;
       data.setInt32(State.budget, this.slice, true);
-      translator.prepare(region);
+      translator.table.prepare(region);
       translator.left(region, region.run());
       this.icount += this.slice - data.getInt32(State.budget, true);
     } catch (e) {
@@ -156,7 +156,7 @@ export class Tiers {
     while (go && data.getUint16(start + Rec.handler, true) === Pseudo.region) {
       const region = translator.regionAt(start);
       if (region === undefined || data.getInt32(State.budget, true) <= region.need) break;
-      translator.prepare(region);
+      translator.table.prepare(region);
       go = translator.left(region, region.run());
       start = blocks.cachedJump() || blocks.lookUp().start;
     }

@@ -1,0 +1,168 @@
+/** What has been seen of the running program: hot places, where computed jumps go, what instructions touch. */
+import type { Block } from '../decode/code-cache.ts';
+import type { Interpreter } from '../interp/interpreter.ts';
+import { Pseudo } from '../interp/pseudo.ts';
+import { RECORD_SIZE, Rec } from '../interp/record.ts';
+import { Mode } from '../segment.ts';
+import { PAGE_SIZE, State } from '../state.ts';
+import type { BlockNode, Graph, Rip } from './graph.ts';
+import { type Site, sitesOf } from './sites.ts';
+import { MAX_WINDOWS, type Window, type Windows } from './windows.ts';
+
+/** How many targets of a computed jump are noted. */
+const MAX_SEEN = 64;
+/** Runs of a block in a trace whose addresses are noted. */
+const MAX_TOUCHES = 8;
+
+/** A page that a window is around. */
+export interface Anchor {
+  readonly page: number;
+  readonly write: boolean;
+}
+
+/** A region's windows, and the number of the one that an access is likely to be in, or -1. */
+export interface WindowChoice {
+  readonly anchors: Anchor[];
+  windowOf(node: BlockNode, site: Site, write: boolean): number;
+}
+
+export class Profile {
+  private readonly data: DataView;
+  private readonly interpreter: Interpreter;
+  /** Samples by address; those of which a region was made have none. */
+  private readonly samples = new Map<Rip, number>();
+  private readonly seen = new Map<Rip, Rip[]>();
+  /** Blocks that were seen to run in a trace, or where regions are often left to: what regions are made of. */
+  private readonly warm = new Set<Rip>();
+  /** Addresses that instructions touched: the key is the instruction's address doubled, plus 1 for its stack access. */
+  private readonly touched = new Map<number, { address: number; count: number }>();
+  /** Of the trace under way: how often blocks came by, and the last of them. */
+  private readonly visits = new Map<Rip, number>();
+  private last: Rip = -1;
+
+  constructor(data: DataView, interpreter: Interpreter) {
+    this.data = data;
+    this.interpreter = interpreter;
+  }
+
+  /** Samples of this address with the one now. */
+  sample(rip: Rip): number {
+    const count = (this.samples.get(rip) ?? 0) + 1;
+    this.samples.set(rip, count);
+    return count;
+  }
+
+  /** A region is made of what is there: it is sampled no more. */
+  settle(rip: Rip): void {
+    this.samples.set(rip, Number.NEGATIVE_INFINITY);
+  }
+
+  /** It is sampled again. */
+  unsettle(rip: Rip): void {
+    this.samples.delete(rip);
+  }
+
+  unsettleAll(): void {
+    this.samples.clear();
+  }
+
+  isWarm(rip: Rip): boolean {
+    return this.warm.has(rip);
+  }
+
+  heat(rip: Rip): void {
+    this.warm.add(rip);
+  }
+
+  /** Where the computed jump at the end of the block at `site` went. */
+  targetsOf(site: Rip): readonly Rip[] {
+    return this.seen.get(site) ?? [];
+  }
+
+  note(site: Rip, to: Rip): void {
+    let list = this.seen.get(site);
+    if (!list) {
+      list = [];
+      this.seen.set(site, list);
+    }
+    if (list.length < MAX_SEEN && !list.includes(to)) list.push(to);
+  }
+
+  // Traces.
+
+  beginTrace(): void {
+    this.last = -1;
+    this.visits.clear();
+  }
+
+  /** The block at `rip` is about to run: notes how it was come to and what it touches. */
+  watch(block: Block, rip: Rip): void {
+    const { data } = this;
+    if (this.last >= 0) this.note(this.last, rip);
+    this.last = rip;
+    const n = (this.visits.get(rip) ?? 0) + 1;
+    this.visits.set(rip, n);
+    if (n > MAX_TOUCHES) return;
+    const stub = data.getUint16(block.start + Rec.handler, true) === Pseudo.region ? RECORD_SIZE : 0;
+    const value = (register: number): number => {
+      const at = State.gpr + 8 * register;
+      return register === -1 ? 0 : data.getUint32(at + 4, true) * 2 ** 32 + data.getUint32(at, true);
+    };
+    for (const s of sitesOf(data, this.interpreter, block.start + stub, block.end, rip)) {
+      if (s.base === -2 || s.index === -2) continue;
+      const sum = value(s.base) + value(s.index) * 2 ** s.scale + s.delta;
+      const wrap = data.getUint32(State.mode, true) & Mode.Long ? 2 ** 64 : 2 ** 32;
+      const address = ((sum % wrap) + wrap) % wrap;
+      const key = this.siteKey(rip, s);
+      const known = this.touched.get(key);
+      this.touched.set(key, { address, count: (known?.count ?? 0) + 1 });
+    }
+  }
+
+  /** The trace is done: what ran in it is warm. The place that came by far more often than `hot`, or that. */
+  endTrace(hot: Rip): Rip {
+    for (const at of this.visits.keys()) this.warm.add(at);
+    let best = hot;
+    for (const [at, n] of this.visits) if (n > 2 * (this.visits.get(best) ?? 0)) best = at;
+    return best;
+  }
+
+  /** Windows around what the region's instructions are known to touch. */
+  chooseWindows(graph: Graph, windows: Windows): WindowChoice {
+    const found: { window: Window; count: number }[] = [];
+    const of = new Map<number, Window>();
+    for (const node of graph.nodes) {
+      for (const s of sitesOf(this.data, this.interpreter, node.first, node.block.end, node.rip)) {
+        const key = this.siteKey(node.rip, s);
+        const absolute = s.base === -1 && (s.index === -1 || s.bound >= 0);
+        const fixed = absolute ? { address: s.delta, count: 1 } : undefined;
+        const seen = this.touched.get(key) ?? fixed;
+        if (!seen) continue;
+        const page = Math.floor(seen.address / PAGE_SIZE);
+        let known = found.find(({ window: w }) => page >= w.low && page < w.high && (w.write || !s.write));
+        if (!known) {
+          let window = windows.around(page, true);
+          if ((!window || window.low === window.high) && !s.write) window = windows.around(page, false);
+          if (!window || window.low === window.high) continue;
+          known = { window, count: 0 };
+          found.push(known);
+        }
+        known.count += seen.count;
+        of.set(key, known.window);
+      }
+    }
+    found.sort((a, b) => b.count - a.count);
+    const chosen = found.slice(0, MAX_WINDOWS).map(({ window }) => window);
+    return {
+      anchors: chosen.map((w) => ({ page: w.anchor, write: w.write })),
+      windowOf: (node, site, write) => {
+        const w = of.get(this.siteKey(node.rip, site));
+        return w && (w.write || !write) ? chosen.indexOf(w) : -1;
+      },
+    };
+  }
+
+  private siteKey(rip: Rip, s: Site): number {
+    return 2 * (rip + this.data.getUint16(s.record + Rec.offset, true)) + (s.implicit ? 1 : 0);
+  }
+}
