@@ -8,6 +8,7 @@
 import type { HelperContext } from '../interp/helper-context.ts';
 import type { F32, F64, I32, I64, Int, IntLike, V128 } from './expr.ts';
 import type { Builder } from './function.ts';
+import type { KnownFloats } from './known-floats.ts';
 
 /** Number of a 16-byte lane in a vector register. */
 export type Lane = 0 | 1 | 2 | 3;
@@ -75,6 +76,9 @@ export interface Ops extends Builder {
   keepFlags?(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): boolean;
   /** Such a tier's condition number `cc`, where it is had more directly than from the flags. */
   condition?(cc: number): I32 | undefined;
+
+  /** For a tier whose code is made for what MXCSR holds. */
+  readonly floats?: KnownFloats | undefined;
 
   /** Loads from an offset in the stack segment. */
   loadStack(bits: 16 | 32 | 64, offset: I64): Int;

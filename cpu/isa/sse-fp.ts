@@ -1,6 +1,7 @@
 /** SSE and AVX floating-point arithmetic, comparison, minimum, maximum, roots (Intel SDM vol. 2). */
 import { setFromWord } from '../flags.ts';
-import { type F32, type F64, f32, f64, type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
+import { type Expr, type F32, type F64, f32, f64, type I32, type I64, i32, i64, type V128 } from '../ir/expr.ts';
+import type { KnownFloats } from '../ir/known-floats.ts';
 import type { Ops } from '../ir/ops.ts';
 import { f32x4, f64x2, i8x16, i32x4, i64x2, v128 } from '../ir/vector.ts';
 import * as soft from '../runtime/sse-arith.ts';
@@ -26,6 +27,7 @@ import {
   scalar32,
   scalar64,
 } from './sse-fp-fast.ts';
+import { checkedResult } from './sse-fp-known.ts';
 import {
   ADD,
   type Arithmetic,
@@ -159,14 +161,8 @@ function scalarMask<T extends F32 | F64>(
 }
 
 /** Element 0 of `from`, the rest of `to`. */
-export function mergeLow(width: Width, to: V128, from: V128): V128 {
-  const bytes = width / 8;
-  return i8x16.shuffle(
-    to,
-    from,
-    Array.from({ length: 16 }, (_, i) => (i < bytes ? 16 + i : i)),
-  );
-}
+export const mergeLow = (width: Width, to: V128, from: V128): V128 =>
+  width === 32 ? f32x4.replace(to, 0, f32x4.extract(from, 0)) : f64x2.replace(to, 0, f64x2.extract(from, 0));
 
 const scalar =
   (o: Operation, width: Width): Lower =>
@@ -203,6 +199,11 @@ function scalarFast(
   write: (r: V128) => void,
   slow: () => void,
 ): void {
+  if (c.floats) {
+    if (width === 32) write(f32x4.replace(base, 0, known(c, c.floats, o, o.scalar32, f32x4.extract, base, source)));
+    else write(f64x2.replace(base, 0, known(c, c.floats, o, o.scalar64, f64x2.extract, base, source)));
+    return;
+  }
   let ordinary: I32;
   let good: () => I32;
   let exact: () => I32;
@@ -228,6 +229,20 @@ function scalarFast(
     const inRange = c.let(good());
     c.if(all(plainMxcsr(c), inRange), fast, () => c.if(all(plainButPrecision(c), inRange, exact()), fast, slow));
   });
+}
+
+function known<T extends F32 | F64>(
+  c: Ops,
+  floats: KnownFloats,
+  o: Operation,
+  f: (a: T, b: T) => T,
+  extract: (v: V128, lane: number) => Expr,
+  base: V128,
+  source: V128,
+): T {
+  const a = c.let(extract(base, 0)) as T;
+  const b = c.let(extract(source, 0)) as T;
+  return checkedResult(c, floats, o, a, b, f(a, b));
 }
 
 const OPERATIONS: readonly Operation[] = [

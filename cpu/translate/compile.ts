@@ -11,6 +11,7 @@ import { fastLoop } from './fast-loop.ts';
 import type { FlagShape } from './flag-keeper.ts';
 import { epilogue, prologue } from './frame.ts';
 import type { BlockNode, Graph, Rip } from './graph.ts';
+import { MxcsrClass } from './mxcsr.ts';
 import { type BlockBuilder, isOwnLoop, Nesting } from './nesting.ts';
 import { Local, local, RegionCode, VOID } from './region-code.ts';
 import { Untranslatable } from './region-operands.ts';
@@ -22,6 +23,8 @@ export interface CompiledRegion {
   readonly exits: RegionExit[];
   /** What the budget has to be above. */
   readonly need: number;
+  /** What MXCSR has to be like. */
+  readonly mxcsr: MxcsrClass;
 }
 
 /** A row turned out to have no translation: the graph is to be formed again without it. */
@@ -35,6 +38,7 @@ export interface CompileOptions {
   readonly interpreter: Interpreter;
   readonly long: boolean;
   readonly untranslatable: Set<number>;
+  readonly mxcsr: MxcsrClass;
   /** The number of the window that an access is likely to be in, or -1; for stores only of one that may be written. */
   windowOf(node: BlockNode, site: Site, write: boolean): number;
 }
@@ -60,6 +64,8 @@ class Compiler implements BlockBuilder<Leaving> {
   private readonly nesting: Nesting<Leaving>;
   private readonly need: number;
   private node!: BlockNode;
+  /** The class of MXCSR that the code asks for. */
+  private mxcsr: MxcsrClass = MxcsrClass.any;
 
   constructor(graph: Graph, options: CompileOptions) {
     const { data, interpreter } = options;
@@ -74,6 +80,10 @@ class Compiler implements BlockBuilder<Leaving> {
       exit: () => this.exits.exit(),
       functionIndex: this.imports.index.bind(this.imports),
       windowOf: (site: Site, write: boolean) => options.windowOf(this.node, site, write),
+      mxcsr: () => {
+        this.mxcsr = options.mxcsr;
+        return options.mxcsr;
+      },
     };
     this.ops = new RegionOps(this.code, region, data, interpreter.vectorBytes / 16);
   }
@@ -103,7 +113,7 @@ class Compiler implements BlockBuilder<Leaving> {
       ...this.options.interpreter.runtime.exports(this.imports.list.map((fn) => fn.name)),
     };
     const { exports } = new WebAssembly.Instance(module, { env });
-    return { run: exports['run'] as () => number, exits: this.exits.list, need: this.need };
+    return { run: exports['run'] as () => number, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr };
   }
 
   leave(rip: Rip): void {

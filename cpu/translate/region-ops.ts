@@ -6,9 +6,12 @@ import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../
 import type { Ops } from '../ir/ops.ts';
 import { v128 } from '../ir/vector.ts';
 import { shaped } from '../runtime/module.ts';
+import type { StateField } from '../state.ts';
 import type { CheckExits, Fact } from './addresses.ts';
 import type { FlagShape } from './flag-keeper.ts';
+import { FloatFacts } from './float-facts.ts';
 import { constant32, fold } from './fold.ts';
+import { isOfClass, type MxcsrClass } from './mxcsr.ts';
 import type { RegionCode } from './region-code.ts';
 import { RegionOperands, Untranslatable } from './region-operands.ts';
 import type { Site } from './sites.ts';
@@ -24,6 +27,8 @@ export interface Region extends CheckExits {
   /** Leaves before this instruction in any case. */
   exit(): void;
   functionIndex(fn: AnyFunction): number;
+  /** The class of MXCSR that the region is made for; asking makes it one for this class only. */
+  mxcsr(): MxcsrClass;
 }
 
 /** What is known of registers and memory, for the block after this one. */
@@ -38,10 +43,28 @@ export class RegionOps extends RegionOperands implements Ops {
   end: End | undefined;
   private readonly region: Region;
   private ended = false;
+  /** By the class of MXCSR. */
+  private readonly floatFacts: readonly FloatFacts[];
 
   constructor(code: RegionCode, region: Region, data: DataView, vectorLanes: number) {
     super(code, region, data, vectorLanes);
     this.region = region;
+    const leave = (): void => this.exit();
+    this.floatFacts = [new FloatFacts(true, leave), new FloatFacts(false, leave)];
+  }
+
+  get floats(): FloatFacts | undefined {
+    return this.floatFacts[this.region.mxcsr()];
+  }
+
+  override set(field: StateField, v: Int): void {
+    // Only a value of the class that the region is made for may be loaded.
+    if (field === 'mxcsr' && this.level === 0) {
+      this.flags.keep();
+      this.code.emit(i32.eqz(isOfClass(v as I32, this.region.mxcsr())));
+      this.region.exitIf();
+    }
+    super.set(field, v);
   }
 
   /** Builds the instruction of a record. */
@@ -51,6 +74,7 @@ export class RegionOps extends RegionOperands implements Ops {
     variant.row.row.lower(this);
     if (this.touchesMmx) this.enterMmx();
     this.endInstruction();
+    for (const facts of this.floatFacts) facts.forget();
     if (this.end === undefined) this.code.release(this.flags.held);
   }
 
@@ -156,10 +180,15 @@ export class RegionOps extends RegionOperands implements Ops {
   // Leaving.
 
   raise(): void {
+    this.exit();
+    if (this.level === 0) throw new Untranslatable();
+  }
+
+  /** Leaves the instruction to the interpreter. */
+  private exit(): void {
     this.flags.keep();
     this.region.exit();
     this.ended = true;
-    if (this.level === 0) throw new Untranslatable();
   }
 
   branch(condition?: I32): void {
@@ -179,9 +208,7 @@ export class RegionOps extends RegionOperands implements Ops {
     if (this.level === 0) return shaped(this.callFunction(any, args as unknown as readonly Expr[]));
     // What is called under a condition is the rare case, of which nothing has happened yet. With a call in the loop, V8
     // would keep every local of it in memory: the interpreter does it.
-    this.flags.keep();
-    this.region.exit();
-    this.ended = true;
+    this.exit();
     const nothing = { i32: i32.const(0), i64: i64.const(0), f32: f32.reinterpret(i32.const(0)) } as const;
     const none = (type: Type): Expr =>
       type === 'v128' ? v128.zero() : type === 'f64' ? f64.reinterpret(i64.const(0)) : nothing[type];
@@ -201,10 +228,6 @@ export class RegionOps extends RegionOperands implements Ops {
   helper(run: (h: HelperContext) => void): void {
     void run;
     if (this.level === 0) throw new Untranslatable();
-    this.flags.keep();
-    this.region.exit();
-    this.ended = true;
+    this.exit();
   }
-
-  // Private parts.
 }

@@ -5,9 +5,11 @@ import { Rec } from '../interp/record.ts';
 import type { MemoryAccess } from '../memory-access.ts';
 import { PERM_X } from '../mmu.ts';
 import type { PhysicalMemory } from '../physical-memory.ts';
+import { State } from '../state.ts';
 import type { Tlb } from '../tlb.ts';
 import type { CompiledRegion } from './compile.ts';
 import type { Graph, Rip } from './graph.ts';
+import { classOfMxcsr, MxcsrClass } from './mxcsr.ts';
 import type { Anchor, Profile } from './profile.ts';
 import { Windows } from './windows.ts';
 
@@ -102,6 +104,10 @@ export class RegionTable {
     this.profile.unsettle(r.rip);
   }
 
+  get mxcsr(): MxcsrClass {
+    return classOfMxcsr(this.data.getUint32(State.mxcsr, true));
+  }
+
   /** Is there a region for this place already? */
   has(rip: Rip): boolean {
     return this.slots.some((slot) => slot.regions.some((r) => r.rip === rip && this.holds(r)));
@@ -171,8 +177,9 @@ export class RegionTable {
     return slot;
   }
 
-  /** Is the region's code mapped here and now as it was, without breakpoints? */
+  /** Is the region's code mapped here and now as it was, without breakpoints, and made for what MXCSR holds? */
   private holds(r: Region): boolean {
+    if (r.mxcsr !== MxcsrClass.any && r.mxcsr !== this.mxcsr) return false;
     if (r.epoch === this.epoch) return true;
     const { access, blocks } = this.parts;
     const { mmu } = access;

@@ -224,7 +224,9 @@ export class Translator {
         const choice = this.profile.chooseWindows(graph, this.table.windows);
         anchors = choice.anchors;
         const { windowOf } = choice;
-        compiled = compileRegion(graph, { memory: memory.wasm, data, interpreter, long, untranslatable, windowOf });
+        const { mxcsr } = this.table;
+        const machine = { memory: memory.wasm, data, interpreter, long, untranslatable };
+        compiled = compileRegion(graph, { ...machine, mxcsr, windowOf });
       } catch (e) {
         if (e instanceof Retry) graph = this.form(rip);
         else {
