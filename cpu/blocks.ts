@@ -20,6 +20,8 @@ interface BreakpointPage {
   readonly blocks: BlockMap;
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 export class Blocks {
   /** Blocks are looked up as if there were no breakpoints: for the instruction under one. */
   ignoreBreakpoints = false;
@@ -31,6 +33,8 @@ export class Blocks {
   private readonly limited = new Map<number, BlockMap>();
   private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
   private readonly builder: BlockBuilder;
+  /** For the block that is built: the same object each time. */
+  private readonly source: Writable<CodeSource>;
   private readonly data: DataView;
   private readonly memory: PhysicalMemory;
   private readonly tlb: Tlb;
@@ -54,6 +58,8 @@ export class Blocks {
     this.segments = segments;
     this.data = new DataView(memory.buffer, 0, PAGE_SIZE);
     this.builder = new BlockBuilder(decoder, interpreter, memory.buffer);
+    const nextFrame = (): number => this.nextFrame();
+    this.source = { bytes: memory.bytes, at: 0, nextFrame, isBreakpoint: undefined, limit: Infinity };
   }
 
   addBreakpoint(mmu: Mmu, address: number): void {
@@ -238,18 +244,15 @@ export class Blocks {
     if (this.cache.nearlyFull) this.startOver();
     const { mode } = this;
     const offset = this.low & 0xfff;
-    const source: CodeSource = {
-      bytes: this.memory.bytes,
-      at: frame * PAGE_SIZE + offset,
-      nextFrame: () => this.nextFrame(),
-      isBreakpoint: (at) => page?.offsets.has(offset + at) ?? false,
-      limit,
-    };
+    const { source } = this;
+    source.at = frame * PAGE_SIZE + offset;
+    source.isBreakpoint = page && ((at) => page.offsets.has(offset + at));
+    source.limit = limit;
     const start = this.cache.next;
-    const built = this.builder.build(source, mode, start);
-    const block: Block = { start, ...built, frame, offset, mode, map };
+    const { end, count, length, frame2 } = this.builder.build(source, mode, start);
+    const block: Block = { start, end, count, length, frame, frame2, offset, mode, map };
     this.tlb.protect(frame);
-    if (built.frame2 >= 0) this.tlb.protect(built.frame2);
+    if (frame2 >= 0) this.tlb.protect(frame2);
     this.cache.add(block);
     return block;
   }

@@ -109,8 +109,14 @@ export const JUMP_CACHE_ENTRY_SIZE = 16;
 export const WINDOWS = 0x40000;
 /** Accesses below this host address went to a scratch field. */
 export const STATE_END = 0x10000;
+/** What is known of instructions that were decoded before (runtime/known-code.ts). */
+export const KNOWN_CLASSES = 0x50000;
+export const KNOWN_STATE = 0x52000;
 export const RECORDS = 0x100000;
-export const RECORDS_END = 0x6000000;
+export const RECORDS_END = 0x5d80000;
+export const KNOWN_SLOTS = RECORDS_END;
+export const KNOWN_SLOTS_LOG2 = 15;
+export const TEMPLATES = 0x5e00000;
 export const FRAMES = 0x6000000;
 export const MEMORY_PAGES = 65536;
 export const PAGE_SIZE = 4096;

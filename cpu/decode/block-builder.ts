@@ -18,6 +18,7 @@ import {
 } from '../state.ts';
 import { type Decoder, type Instruction, MAX_LENGTH, RIP_BASE } from './decoder.ts';
 import type { Operand } from './encoding.ts';
+import { KnownCode } from './known-code.ts';
 
 const MAX_INSTRUCTIONS = 64;
 
@@ -28,8 +29,8 @@ export interface CodeSource {
   readonly at: number;
   /** Frame of the next page; asks the Mmu and faults when it may not be fetched. */
   nextFrame(): number;
-  /** A breakpoint stands `offset` bytes after the start. */
-  isBreakpoint(offset: number): boolean;
+  /** Does a breakpoint stand `offset` bytes after the start? Undefined where the page has none. */
+  readonly isBreakpoint: ((offset: number) => boolean) | undefined;
   /** The code segment ends so many bytes after the start: what reaches beyond is #GP. */
   readonly limit: number;
 }
@@ -45,95 +46,97 @@ export interface BuiltBlock {
 export class BlockBuilder {
   private readonly decoder: Decoder;
   private readonly interpreter: Interpreter;
+  private readonly known: KnownCode;
   private readonly data: DataView;
+  private readonly words: Int32Array;
   private readonly crossing = new Uint8Array(2 * MAX_LENGTH);
   private mode = 0;
 
   constructor(decoder: Decoder, interpreter: Interpreter, buffer: ArrayBuffer) {
     this.decoder = decoder;
     this.interpreter = interpreter;
+    this.known = new KnownCode(buffer, decoder.tables, interpreter.runtime);
     this.data = new DataView(buffer, 0, RECORDS_END);
+    this.words = new Int32Array(buffer, 0, RECORDS_END >> 2);
   }
 
   build(source: CodeSource, mode: number, start: number): BuiltBlock {
-    const { data } = this;
+    const { data, known, decoder } = this;
     this.mode = mode;
     const pageEnd = (Math.floor(source.at / PAGE_SIZE) + 1) * PAGE_SIZE;
     const long = (mode & Mode.Long) !== 0;
     const code32 = (mode & Mode.Code32) !== 0;
-    const starts: number[] = [];
-    let record = start;
-    let offset = 0;
+    const plain = source.isBreakpoint === undefined && source.limit === Infinity && known.suits(mode);
     let frame2 = -1;
     let open = true;
+    let handlers = false;
+    known.record = start;
+    known.offset = 0;
+    known.left = MAX_INSTRUCTIONS;
     while (open) {
-      const at = source.at + offset;
-      if (at >= pageEnd || starts.length === MAX_INSTRUCTIONS) break;
-      if (source.isBreakpoint(offset)) {
-        if (starts.length > 0) break;
-        starts.push(record);
-        this.clear(record, Pseudo.breakpoint, 0, 0);
-        record += RECORD_SIZE;
+      if (plain && known.run(source.at + known.offset, pageEnd, mode)) {
         open = false;
         break;
       }
-      let status = this.decoder.decode(source.bytes, at, Math.min(pageEnd, at + MAX_LENGTH + 1), long, code32);
+      const { record, offset } = known;
+      const first = record === start;
+      const at = source.at + offset;
+      if (at >= pageEnd || known.left === 0) break;
+      if (source.isBreakpoint?.(offset)) {
+        if (!first) break;
+        this.special(Pseudo.breakpoint, 0);
+        open = false;
+        break;
+      }
+      let status = decoder.decode(source.bytes, at, Math.min(pageEnd, at + MAX_LENGTH + 1), long, code32);
       let crosses = false;
       if (status === 'more') {
         // An instruction over the page's end gets a block of its own when it is not the first: the page may be missing.
-        if (starts.length > 0) break;
+        if (!first) break;
         frame2 = source.nextFrame();
         crosses = true;
         const here = pageEnd - at;
         this.crossing.set(source.bytes.subarray(at, pageEnd));
         const there = frame2 * PAGE_SIZE;
         this.crossing.set(source.bytes.subarray(there, there + MAX_LENGTH), here);
-        status = this.decoder.decode(this.crossing, 0, here + MAX_LENGTH, long, code32);
+        status = decoder.decode(this.crossing, 0, here + MAX_LENGTH, long, code32);
       }
-      starts.push(record);
-      if (status !== 'ok') {
-        this.clear(record, Pseudo.raise, offset, offset);
+      const i = decoder.instruction;
+      if (status !== 'ok' || offset + i.length > source.limit) {
+        this.special(Pseudo.raise, offset);
         data.setInt32(record + Rec.imm, status === 'invalid' ? Vector.UD : Vector.GP, true);
-        record += RECORD_SIZE;
         open = false;
         break;
       }
-      const i = this.decoder.instruction;
-      if (offset + i.length > source.limit) {
-        this.clear(record, Pseudo.raise, offset, offset);
-        data.setInt32(record + Rec.imm, Vector.GP, true);
-        record += RECORD_SIZE;
-        open = false;
-        break;
-      }
-      record = this.write(i, record, offset);
-      offset += i.length;
+      known.record = this.write(i, record, offset);
+      known.offset += i.length;
+      known.left--;
+      handlers = true;
+      if (plain && !crosses) known.remember(i, record);
       if (i.row.row.options.ends) open = false;
       if (crosses) break;
     }
+    const count = MAX_INSTRUCTIONS - known.left;
     if (open) {
-      this.clear(record, Pseudo.fallThrough, offset, offset);
-      record += RECORD_SIZE;
+      this.clear(known.record, Pseudo.fallThrough, known.offset, known.offset);
+      known.record += RECORD_SIZE;
     }
-    this.number(start, record, starts);
-    this.interpreter.flush();
-    return { end: record, count: starts.length, length: offset, frame2 };
+    known.number(start, known.record, count);
+    if (handlers) this.interpreter.flush();
+    return { end: known.record, count, length: known.offset, frame2 };
   }
 
-  /** Numbers the instructions from the end: `remaining`. */
-  private number(start: number, end: number, starts: readonly number[]): void {
-    for (let k = 0; k < starts.length; k++) {
-      const to = starts[k + 1] ?? end;
-      for (let r = starts[k]!; r < to; r += RECORD_SIZE) {
-        const isTail = k === starts.length - 1 && this.data.getUint16(r, true) === Pseudo.fallThrough && r > start;
-        this.data.setUint16(r + Rec.remaining, isTail ? 0 : starts.length - k, true);
-      }
-    }
+  /** A record in place of an instruction. */
+  private special(handler: number, offset: number): void {
+    const { known } = this;
+    this.clear(known.record, handler, offset, offset);
+    known.record += RECORD_SIZE;
+    known.left--;
   }
 
   private clear(record: number, handler: number, offset: number, next: number): void {
     const { data } = this;
-    for (let n = 0; n < RECORD_SIZE; n += 4) data.setInt32(record + n, 0, true);
+    this.words.fill(0, record >> 2, (record + RECORD_SIZE) >> 2);
     data.setUint16(record + Rec.handler, handler, true);
     data.setUint16(record + Rec.offset, offset, true);
     data.setUint16(record + Rec.next, next, true);

@@ -58,7 +58,7 @@ export class CodeCache implements CodeObserver {
   /** Counts the resets. */
   generation = 0;
   readonly blocks = new BlockMap();
-  private readonly byFrame = new Map<number, Set<Block>>();
+  private readonly byFrame = new Map<number, Block[]>();
   /** The translator, told of what goes. */
   regions: { codeFrame(frame: number): void; dropFrame(frame: number): void; dropAll(): void } | undefined;
   private readonly data: DataView;
@@ -81,8 +81,8 @@ export class CodeCache implements CodeObserver {
 
   add(block: Block): void {
     block.map.add(block);
-    this.list(block.frame).add(block);
-    if (block.frame2 >= 0) this.list(block.frame2).add(block);
+    this.list(block.frame).push(block);
+    if (block.frame2 >= 0) this.list(block.frame2).push(block);
     this.next = block.end;
   }
 
@@ -93,13 +93,13 @@ export class CodeCache implements CodeObserver {
     this.regions?.dropFrame(frame);
     if (!blocks) return;
     this.byFrame.delete(frame);
-    for (const b of [...blocks]) this.drop(b);
+    for (const b of blocks) this.drop(b);
   }
 
   drop(b: Block): void {
     b.map.drop(b);
-    this.byFrame.get(b.frame)?.delete(b);
-    if (b.frame2 >= 0) this.byFrame.get(b.frame2)?.delete(b);
+    this.unlist(b.frame, b);
+    if (b.frame2 >= 0) this.unlist(b.frame2, b);
     this.data.setUint16(b.start + Rec.handler, Pseudo.leave, true);
     if (this.running >= b.start && this.running < b.end) this.stopAfterRunning(b);
   }
@@ -151,14 +151,20 @@ export class CodeCache implements CodeObserver {
     }
   }
 
-  private list(frame: number): Set<Block> {
-    let set = this.byFrame.get(frame);
-    if (!set) {
-      set = new Set();
-      this.byFrame.set(frame, set);
+  private list(frame: number): Block[] {
+    let list = this.byFrame.get(frame);
+    if (!list) {
+      list = [];
+      this.byFrame.set(frame, list);
       this.memory.code[frame] = 1;
       this.regions?.codeFrame(frame);
     }
-    return set;
+    return list;
+  }
+
+  private unlist(frame: number, b: Block): void {
+    const list = this.byFrame.get(frame);
+    const at = list ? list.indexOf(b) : -1;
+    if (at >= 0) list!.splice(at, 1);
   }
 }

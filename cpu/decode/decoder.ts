@@ -15,6 +15,8 @@ export const MAX_LENGTH = 15;
 export class Instruction {
   row!: CompiledRow;
   length = 0;
+  /** Bytes before the displacement. */
+  head = 0;
   /** Operand-size attribute and address size in bits. */
   size: 16 | 32 | 64 = 32;
   addressSize: 16 | 32 | 64 = 32;
@@ -60,7 +62,7 @@ export interface Tables {
 class OutOfBytes extends Error {}
 class TooLong extends Error {}
 
-const LEGACY_PREFIX = new Uint8Array(256);
+export const LEGACY_PREFIX = new Uint8Array(256);
 for (const b of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]) LEGACY_PREFIX[b] = 1;
 
 export class Decoder {
@@ -84,6 +86,11 @@ export class Decoder {
     this.table64 = table64;
     this.table32 = table32;
     this.extension = extension;
+  }
+
+  /** The rows but for those of AVX-512. */
+  get tables(): Tables {
+    return { long: this.table64, compat: this.table32 };
   }
 
   /** Decodes at `start`; `end` bounds the bytes that are there. `code32` is CS.D outside 64-bit mode. */
@@ -200,6 +207,7 @@ export class Decoder {
     if (i.vex && this.extension !== undefined) candidates = this.extendedRows((map << 8) | b) ?? candidates;
     const hasModrm = candidates === undefined ? map > 1 : candidates[0]!.hasModrm;
     if (hasModrm) i.modrm = this.u8();
+    i.head = this.at - this.start;
     const found = candidates && this.match(candidates, i);
     if (found === undefined) {
       i.rm = i.modrm & 7;
@@ -350,6 +358,7 @@ export class Decoder {
     i.base = i.rm;
     if (rm === 4) {
       const sib = this.u8();
+      i.head++;
       const index = ((sib >> 3) & 7) | (i.rex & 2 ? 8 : 0);
       i.index = index === 4 && !i.row.row.options.vsib ? -1 : index;
       i.scale = sib >> 6;
@@ -456,4 +465,4 @@ function segmentOf(prefix: number, long: boolean, before: number): number {
 }
 
 /** MOV to and from control registers take ModRM as a register whatever mod says. */
-const noMemoryForm = (r: CompiledRow): boolean => r.operands.some((o) => o.place === 'C' || o.place === 'D');
+export const noMemoryForm = (r: CompiledRow): boolean => r.operands.some((o) => o.place === 'C' || o.place === 'D');

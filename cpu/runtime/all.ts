@@ -1,7 +1,8 @@
-/** Every runtime function that rows and regions call. */
+/** Every runtime function: those that rows and regions call, and the decoder's. */
 import type { AnyFunction } from '../ir/function.ts';
 import * as crypto from './crypto.ts';
 import * as flags from './flags.ts';
+import * as knownCode from './known-code.ts';
 import * as sseArith from './sse-arith.ts';
 import * as sseCompare from './sse-compare.ts';
 import * as sseFma from './sse-fma.ts';
@@ -13,6 +14,7 @@ const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v 
 export const runtimeFunctions: readonly AnyFunction[] = [
   crypto,
   flags,
+  knownCode,
   sseArith,
   sseCompare,
   sseFma,
