@@ -75,8 +75,8 @@ export class Kernel {
   readonly channels: Map<string, Task[]> = new Map();
   /** What run() has still to tell. */
   readonly events: StopEvent[] = [];
-  /** Time skipped while every task slept. */
-  idleNs = 0;
+  /** Time that no instruction took: system calls, and the sleep of every task. */
+  uncountedNs = 0;
   bootEpochNs: bigint;
   /** CLOCK_MONOTONIC minus the time since boot: a restore sets it. */
   monotonicOffsetNs = 0;
@@ -117,7 +117,13 @@ export class Kernel {
 
   /** Nanoseconds since boot: one instruction is one. */
   now(): number {
-    return this.cpu.icount + this.idleNs;
+    return this.cpu.icount + this.uncountedNs;
+  }
+
+  /** Time goes by without an instruction. */
+  pass(ns: number): void {
+    this.uncountedNs += ns;
+    this.cpu.tscOffset = this.uncountedNs;
   }
 
   /** CLOCK_MONOTONIC. */

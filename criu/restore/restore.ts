@@ -123,8 +123,5 @@ function restoredFs(kernel: Kernel, dir: ImageDir, pid: number, files: RestoredF
 function continueClock(kernel: Kernel, dir: ImageDir): void {
   const clock = dir.timens()?.monotonic;
   const then = clock === undefined ? 0 : Number(clock.tv_sec) * 1e9 + Number(clock.tv_nsec);
-  if (then > kernel.now()) {
-    kernel.idleNs += then - kernel.now();
-    kernel.cpu.tscOffset = kernel.idleNs;
-  }
+  if (then > kernel.now()) kernel.pass(then - kernel.now());
 }

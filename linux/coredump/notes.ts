@@ -18,6 +18,7 @@ import { access_process_vm } from '../mm/uaccess.ts';
 import type { UserRegset, UserRegsetView } from '../ptrace/regset.ts';
 import { task_user_regset_view } from '../ptrace/regset-views.ts';
 import { siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
+import { thread_group_cputime } from '../task/cpu-time.ts';
 import type { Task } from '../task/task.ts';
 
 /** What a dump is made of. */
@@ -70,9 +71,7 @@ function threadNotes(source: DumpSource, thread: Task): { prstatus: Uint8Array; 
 function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8Array {
   const { task, compat } = source;
   const { group } = thread;
-  const spent = thread.isLeader
-    ? group.deadTime + group.threads.reduce((sum, t) => sum + t.cpuTime, 0)
-    : thread.cpuTime;
+  const spent = thread.isLeader ? thread_group_cputime(group) : thread.cpuTime;
   const head = {
     si_signo: source.info.signo,
     pr_cursig: source.info.signo,
@@ -82,7 +81,6 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
     pr_sid: group.session,
   };
   const pending = thread.pending.set;
-  // Not modelled: system time, it counts as user time.
   const bytes = general.get(thread);
   const regs = typeof bytes === 'number' ? new Uint8Array(0) : bytes;
   if (!compat) {
@@ -91,8 +89,10 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
       ...head,
       pr_sigpend: pending,
       pr_sighold: thread.blocked,
-      pr_utime: timeval(spent).map(BigInt),
-      pr_cutime: timeval(group.childrenTime).map(BigInt),
+      pr_utime: timeval(spent.user).map(BigInt),
+      pr_stime: timeval(spent.system).map(BigInt),
+      pr_cutime: timeval(group.childrenTime.user).map(BigInt),
+      pr_cstime: timeval(group.childrenTime.system).map(BigInt),
     });
     return withRegisters(out, elf_prstatus.size, REG_SIZE, regs, general.elementSize);
   }
@@ -103,8 +103,10 @@ function prstatus(source: DumpSource, thread: Task, general: UserRegset): Uint8A
     ...head,
     pr_sigpend: low(pending),
     pr_sighold: low(thread.blocked),
-    pr_utime: timeval(spent),
-    pr_cutime: timeval(group.childrenTime),
+    pr_utime: timeval(spent.user),
+    pr_stime: timeval(spent.system),
+    pr_cutime: timeval(group.childrenTime.user),
+    pr_cstime: timeval(group.childrenTime.system),
   });
   return withRegisters(out, compat_elf_prstatus.size, size, regs, general.elementSize);
 }

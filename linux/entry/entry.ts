@@ -23,6 +23,7 @@ import { ptrace_event, ptrace_report_syscall } from '../ptrace/stop.ts';
 import { seccomp_phase1 } from '../seccomp/seccomp.ts';
 import { do_trap, forceIretFault, simpleTrap } from '../signal/fault.ts';
 import { force_sig_info } from '../signal/queue.ts';
+import { SYSCALL_NS } from '../task/cpu-time.ts';
 import { do_exit } from '../task/exit.ts';
 import { fatal_signal_pending } from '../task/jobctl.ts';
 import { out_of_memory } from '../task/oom.ts';
@@ -213,6 +214,8 @@ function clearR8toR11(task: Task): void {
 function startSyscall(task: Task): void {
   task.inSyscall = true;
   task.wait = undefined;
+  task.cpuTime.system += SYSCALL_NS;
+  task.kernel.pass(SYSCALL_NS);
   fetchArguments(task);
   const traced = (task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) !== 0;
   if (traced || task.seccomp.mode !== SECCOMP_MODE_DISABLED) {

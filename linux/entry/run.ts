@@ -3,7 +3,8 @@ import type { Exit } from '../../cpu/exit.ts';
 import type { Kernel } from '../kernel.ts';
 import { do_signal } from '../signal/deliver.ts';
 import { forceIretFault } from '../signal/fault.ts';
-import { checkCpuTimers, itimer_fired } from '../task/itimers.ts';
+import { cpuTimersArmed, run_posix_cpu_timers, untilCpuTimer } from '../task/cpu-timers.ts';
+import { itimer_fired } from '../task/itimers.ts';
 import { posix_timer_fired } from '../task/posix-timers.ts';
 import { csOf, setUserEntry, ssOf } from '../task/pt-regs.ts';
 import type { RunRequest, StopEvent } from '../task/run.ts';
@@ -54,8 +55,7 @@ function skipIdleTime(kernel: Kernel, request: RunRequest): boolean {
     if (task.state === 'blocked' && request.action(task.pid) !== 'hold') waits = true;
   }
   if (!waits) return false;
-  kernel.idleNs += Math.max(0, next - kernel.now());
-  kernel.cpu.tscOffset = kernel.idleNs;
+  kernel.pass(Math.max(0, next - kernel.now()));
   return true;
 }
 
@@ -115,7 +115,10 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
   if (!stepping) task.stepping = false;
   kernel.switchTo(task);
   let used = 0;
+  const posixFired = (tgid: number, id: number, at: number): void => posix_timer_fired(kernel, tgid, id, at);
   for (;;) {
+    const armed = cpuTimersArmed(task.group);
+    if (armed) run_posix_cpu_timers(task, posixFired);
     if (!returnToUser(kernel, task)) return used;
     if (task.stepping) {
       task.stepping = false;
@@ -124,7 +127,7 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
         return used;
       }
     }
-    const untilTimer = kernel.timers.next - kernel.now();
+    const untilTimer = Math.min(kernel.timers.next - kernel.now(), armed ? untilCpuTimer(task) : Infinity);
     if (used >= limit || untilTimer <= 0) return used;
     if (kernel.sliceLeft <= 0) {
       kernel.yielded = task;
@@ -145,7 +148,7 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
       task.stepping = true;
     } else {
       // Where nobody else can run, the end of a slice means nothing.
-      const alone = kernel.runQueue.length === 1 && !task.group.cpuTimersArmed;
+      const alone = kernel.runQueue.length === 1;
       const slices = alone ? SLICES_ALONE * kernel.timeSlice : 0;
       exit = cpu.run(Math.min(limit - used, kernel.sliceLeft + slices, untilTimer));
     }
@@ -156,8 +159,7 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
     if (kernel.sliceLeft < 0) {
       kernel.sliceLeft = ((kernel.sliceLeft % kernel.timeSlice) + kernel.timeSlice) % kernel.timeSlice;
     }
-    task.cpuTime += ran;
-    if (ran > 0 && task.group.cpuTimersArmed) checkCpuTimers(task, ran);
+    task.cpuTime.user += ran;
     if (exit.kind !== 'budget') handleExit(task, exit);
   }
 }

@@ -5,6 +5,7 @@ import { READ_IMPLIES_EXEC } from '../mm/mmap.ts';
 import { flush_ptrace_hw_breakpoint } from '../ptrace/debugreg.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { de_thread, mm_release } from '../task/exit.ts';
+import { exit_itimers } from '../task/posix-timers.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_ADDR32, TIF_IA32, TIF_X32, TS_COMPAT } from '../task/thread-info.ts';
 import type { BinPrm } from './binprm.ts';
@@ -68,7 +69,7 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): number {
   flush_signal_handlers(task);
   // setup_new_exec() leaves the flags.
   task.sas = { sp: 0n, size: 0n, flags: task.sas.flags };
-  task.group.posixTimers.clear();
+  exit_itimers(task.group);
   task.exitSignal = 17;
   task.didExec = true;
   task.keepCaps = false;

@@ -10,7 +10,7 @@ import { isCompatCall } from '../task/thread-info.ts';
 import { RELEASE, VERSION } from '../version.ts';
 import { futex_wait_restart } from './futex.ts';
 import { do_restart_poll } from './poll.ts';
-import { nanosleep_restart } from './time.ts';
+import { nanosleep_restart, posix_cpu_nsleep_restart } from './time.ts';
 
 const MAX_HOSTNAME = 64;
 
@@ -96,6 +96,8 @@ export function sys_restart_syscall(task: Task): SysResult {
   switch (task.restartBlock.fn) {
     case 'nanosleep':
       return nanosleep_restart(task);
+    case 'cpu_nsleep':
+      return posix_cpu_nsleep_restart(task);
     case 'futex':
       return futex_wait_restart(task);
     case 'poll':

@@ -35,9 +35,9 @@ import { copy_to_user, put_user_u32 } from '../mm/uaccess.ts';
 import { ptrace_event, ptrace_event_enabled } from '../ptrace/stop.ts';
 import { copySighand } from '../signal/sighand.ts';
 import { siginfoTo32, siginfoTo64 } from '../signal/siginfo.ts';
+import { type CpuTime, thread_group_cputime } from '../task/cpu-time.ts';
 import { do_exit, do_group_exit } from '../task/exit.ts';
 import { type CloneArgs, copy_process } from '../task/fork.ts';
-import { groupCpuTime } from '../task/itimers.ts';
 import type { Task } from '../task/task.ts';
 import { hasCompatTimes, in_x32_syscall, isCompatCall } from '../task/thread-info.ts';
 import { do_wait, type WaitResult, type WaitTarget } from '../task/wait.ts';
@@ -234,7 +234,7 @@ function waitidInfo(task: Task, r: WaitResult | undefined): Uint8Array {
 // ---- usage
 
 interface Usage {
-  readonly cpuTime: number;
+  readonly cpuTime: CpuTime;
   readonly minflt?: number;
   readonly majflt?: number;
   readonly nvcsw?: number;
@@ -244,11 +244,14 @@ interface Usage {
 
 /** @returns 0 or -EFAULT */
 export function putRusage(task: Task, at: number, u: Usage): number {
-  const seconds = Math.floor(u.cpuTime / NSEC_PER_SEC);
-  const micros = Math.floor((u.cpuTime % NSEC_PER_SEC) / 1000);
+  const seconds = (ns: number): number => Math.floor(ns / NSEC_PER_SEC);
+  const micros = (ns: number): number => Math.floor((ns % NSEC_PER_SEC) / 1000);
+  const { user, system } = u.cpuTime;
   const fields = {
-    utime_sec: seconds,
-    utime_usec: micros,
+    utime_sec: seconds(user),
+    utime_usec: micros(user),
+    stime_sec: seconds(system),
+    stime_usec: micros(system),
     maxrss: u.maxrss ?? 0,
     minflt: u.minflt ?? 0,
     majflt: u.majflt ?? 0,
@@ -272,7 +275,7 @@ export function sys_getrusage(task: Task, who: number, at: number): number {
         majflt += t.majFaults;
       }
       const maxrss = task.mm.rss * 4;
-      return putRusage(task, at, { cpuTime: groupCpuTime(group), minflt, majflt, maxrss });
+      return putRusage(task, at, { cpuTime: thread_group_cputime(group), minflt, majflt, maxrss });
     }
     case RUSAGE_CHILDREN:
       return putRusage(task, at, { cpuTime: group.childrenTime });

@@ -1,5 +1,5 @@
 /** Clocks, sleeping and timers: kernel/time/{posix-timers,hrtimer,itimer,time}.c. */
-import { EFAULT, EINVAL, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../abi/errno.ts';
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../abi/errno.ts';
 import { compat_tms, tms } from '../abi/process.ts';
 import { SIGALRM } from '../abi/signal.ts';
 import {
@@ -8,7 +8,6 @@ import {
   CLOCK_MONOTONIC,
   CLOCK_MONOTONIC_COARSE,
   CLOCK_MONOTONIC_RAW,
-  CLOCK_PROCESS_CPUTIME_ID,
   CLOCK_REALTIME,
   CLOCK_REALTIME_ALARM,
   CLOCK_REALTIME_COARSE,
@@ -27,25 +26,29 @@ import {
   sigevent,
   TICK_NSEC,
   TIMER_ABSTIME,
-  USER_HZ,
 } from '../abi/time.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
+import { type CpuClock, cpu_clock_sample, cpuClock, isCpuClock, isSchedClock } from '../task/cpu-clock.ts';
+import { clockTicks, thread_group_cputime } from '../task/cpu-time.ts';
+import { cancelCpuTimer } from '../task/cpu-timers.ts';
 import type { PosixTimer } from '../task/group.ts';
-import { get_itimer, groupCpuTime, set_itimer } from '../task/itimers.ts';
-import { armPosixTimer } from '../task/posix-timers.ts';
+import { get_itimer, set_itimer } from '../task/itimers.ts';
+import { armPosixTimer, disarmPosixTimer, timerNow } from '../task/posix-timers.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
 import { get_timespec, put_timespec, put_timeval, timevalToNs, type UserTime, userTime } from './user-time.ts';
 
 // ---- clocks
 
-/** The clock's value in nanoseconds, or undefined for a clock that is not there. */
+/**
+ * The clock's value in nanoseconds, or undefined for a clock that is not there: CLOCK_REALTIME_ALARM and CLOCK_BOOTTIME_ALARM
+ * need a real-time clock that can wake the machine.
+ */
 function readClock(task: Task, clock: number): bigint | undefined {
   const { kernel } = task;
   switch (clock) {
     case CLOCK_REALTIME:
-    case CLOCK_REALTIME_ALARM:
     case CLOCK_TAI:
       return kernel.realtimeNs();
     case CLOCK_REALTIME_COARSE:
@@ -53,26 +56,14 @@ function readClock(task: Task, clock: number): bigint | undefined {
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM:
       return BigInt(kernel.monotonicNs());
     case CLOCK_MONOTONIC_COARSE:
       return BigInt(kernel.monotonicNs() - (kernel.monotonicNs() % TICK_NSEC));
-    case CLOCK_PROCESS_CPUTIME_ID:
-      return BigInt(groupCpuTime(task.group));
-    case CLOCK_THREAD_CPUTIME_ID:
-      return BigInt(task.cpuTime);
-    default:
-      return clock < 0 ? readCpuClock(task, clock) : undefined;
+    default: {
+      const cpu = cpuClock(task, clock, false);
+      return cpu && BigInt(cpu_clock_sample(cpu));
+    }
   }
-}
-
-/** The clocks of clock_getcpuclockid() and pthread_getcpuclockid(): the pid is coded in the number. */
-function readCpuClock(task: Task, clock: number): bigint | undefined {
-  const pid = ~(clock >> 3);
-  if ((clock & 3) === 3) return undefined;
-  const target = pid === 0 ? task : task.kernel.tasks.get(pid);
-  if (!target) return undefined;
-  return BigInt((clock & 4) !== 0 ? target.cpuTime : groupCpuTime(target.group));
 }
 
 /** clock_gettime(2). */
@@ -85,7 +76,7 @@ export function sys_clock_gettime(task: Task, clock: number, at: number): number
 export function sys_clock_getres(task: Task, clock: number, at: number): number {
   if (readClock(task, clock) === undefined) return -EINVAL;
   if (at === 0) return 0;
-  const coarse = clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE;
+  const coarse = clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE || !isSchedClock(clock);
   return put_timespec(task, at, coarse ? TICK_NSEC : 1, isCompatCall(task));
 }
 
@@ -118,16 +109,20 @@ export function sys_time(task: Task, at: number): number {
 
 /** times(2): clock ticks. */
 export function sys_times(task: Task, at: number): number {
-  const ticks = (ns: number): number => Math.floor((ns / NSEC_PER_SEC) * USER_HZ);
   if (at !== 0) {
-    const own = ticks(groupCpuTime(task.group));
-    const children = ticks(task.group.childrenTime);
-    const bytes = isCompatCall(task)
-      ? compat_tms.write({ utime: own, cutime: children })
-      : tms.write({ utime: BigInt(own), cutime: BigInt(children) });
+    const own = thread_group_cputime(task.group);
+    const { childrenTime } = task.group;
+    const fields = {
+      utime: clockTicks(own.user),
+      stime: clockTicks(own.system),
+      cutime: clockTicks(childrenTime.user),
+      cstime: clockTicks(childrenTime.system),
+    };
+    const wide = Object.fromEntries(Object.entries(fields).map(([name, n]) => [name, BigInt(n)]));
+    const bytes = isCompatCall(task) ? compat_tms.write(fields) : tms.write(wide);
     if (copy_to_user(task.mm, at, bytes)) return -EFAULT;
   }
-  return ticks(task.kernel.now());
+  return clockTicks(task.kernel.now());
 }
 
 // ---- sleeping
@@ -169,15 +164,25 @@ export function nanosleep_restart(task: Task): SysResult {
   return sleepUntil(task, task.restartBlock.data as Sleep);
 }
 
+/** Clocks that can neither wake anybody nor have timers. */
+const isOnlyRead = (clock: number): boolean =>
+  clock === CLOCK_MONOTONIC_RAW || clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE;
+
+/** alarm_timer_create() and alarm_timer_nsleep() of a machine without a real-time clock; no errno that a user knows. */
+const ENOTSUPP = 524;
+const isAlarmClock = (clock: number): boolean => clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM;
+
 /** clock_nanosleep(2). */
 export function sys_clock_nanosleep(task: Task, clock: number, flags: number, req: number, rem: number): SysResult {
   const absolute = (flags & TIMER_ABSTIME) !== 0;
+  if (task.wait && isCpuClock(clock)) return cpuSleepEnded(task);
   if (task.wait) {
     if (!absolute) return sleepEnded(task);
     return task.wait.reason === 'timeout' ? 0 : -ERESTARTNOHAND;
   }
-  // Not modelled: sleeping on CPU clocks.
-  if (clock < 0 || clock === CLOCK_THREAD_CPUTIME_ID || clock === CLOCK_PROCESS_CPUTIME_ID) return -EINVAL;
+  if (isCpuClock(clock)) return posix_cpu_nsleep(task, clock, absolute, req, rem);
+  if (isOnlyRead(clock)) return -EOPNOTSUPP;
+  if (isAlarmClock(clock)) return -ENOTSUPP;
   if (readClock(task, clock) === undefined) return -EINVAL;
   const compat = isCompatCall(task);
   const time = get_timespec(task, req, compat);
@@ -187,11 +192,58 @@ export function sys_clock_nanosleep(task: Task, clock: number, flags: number, re
   return block(task, { channels: [], deadline: Math.max(deadline, task.kernel.now()) });
 }
 
+/** What a sleep on a CPU clock keeps. */
+interface CpuSleep {
+  readonly clock: CpuClock;
+  readonly expires: number;
+  readonly rem: number;
+  readonly absolute: boolean;
+  readonly compat: boolean;
+}
+
+/** posix_cpu_nsleep() and process_cpu_nsleep(), kernel/time/posix-cpu-timers.c: until others of the process have spent so much. */
+function posix_cpu_nsleep(task: Task, id: number, absolute: boolean, req: number, rem: number): SysResult {
+  if (id === CLOCK_THREAD_CPUTIME_ID) return -EOPNOTSUPP;
+  const compat = isCompatCall(task);
+  const time = get_timespec(task, req, compat);
+  if (typeof time === 'number') return time;
+  const clock = cpuClock(task, id, true);
+  // Nobody gets on while he sleeps.
+  if (clock === undefined || clock.thread === task) return -EINVAL;
+  const expires = absolute ? time.ns : cpu_clock_sample(clock) + time.ns;
+  return cpuSleepUntil(task, { clock, expires, rem, absolute, compat });
+}
+
+function cpuSleepUntil(task: Task, sleep: CpuSleep): SysResult {
+  const { clock, expires } = sleep;
+  if (expires <= cpu_clock_sample(clock)) return 0;
+  clock.group.cpuTimers.push({ clock, expires, sleeper: task });
+  return block(task, { channels: [], data: sleep });
+}
+
+/** do_cpu_nanosleep() behind its schedule(). */
+function cpuSleepEnded(task: Task): SysResult {
+  const wait = task.wait!;
+  const sleep = wait.data as CpuSleep;
+  cancelCpuTimer(sleep.clock.group, ({ sleeper }) => sleeper === task);
+  if (wait.reason === 'timeout') return 0;
+  if (sleep.absolute) return -ERESTARTNOHAND;
+  const left = sleep.expires - cpu_clock_sample(sleep.clock);
+  if (left <= 0) return 0;
+  if (sleep.rem !== 0 && put_timespec(task, sleep.rem, left, sleep.compat)) return -EFAULT;
+  task.restartBlock = { fn: 'cpu_nsleep', data: sleep };
+  return -ERESTART_RESTARTBLOCK;
+}
+
+/** posix_cpu_nsleep_restart(). */
+export function posix_cpu_nsleep_restart(task: Task): SysResult {
+  return task.wait ? cpuSleepEnded(task) : cpuSleepUntil(task, task.restartBlock.data as CpuSleep);
+}
+
 /** A moment of a clock on the boot clock. */
 function toBootTime(task: Task, clock: number, time: UserTime): number {
   switch (clock) {
     case CLOCK_REALTIME:
-    case CLOCK_REALTIME_ALARM:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_TAI:
       return Number(time.exact - task.kernel.bootEpochNs);
@@ -261,8 +313,10 @@ export function sys_alarm(task: Task, seconds: number): number {
 
 /** timer_create(2): the ids of a process count up, as CRIU relies on. */
 export function sys_timer_create(task: Task, clock: number, eventAt: number, idAt: number): number {
-  if (readClock(task, clock) === undefined || clock === CLOCK_MONOTONIC_RAW) return -EINVAL;
-  if (clock === CLOCK_REALTIME_COARSE || clock === CLOCK_MONOTONIC_COARSE) return -EINVAL;
+  if (isAlarmClock(clock)) return -ENOTSUPP;
+  const cpu = cpuClock(task, clock, true);
+  if (!cpu && (isCpuClock(clock) || readClock(task, clock) === undefined)) return -EINVAL;
+  if (isOnlyRead(clock)) return -EOPNOTSUPP;
   const { group } = task;
   let event = { value: -1n, signo: SIGALRM, notify: SIGEV_SIGNAL, tid: 0 };
   if (eventAt !== 0) {
@@ -280,6 +334,7 @@ export function sys_timer_create(task: Task, clock: number, eventAt: number, idA
   group.posixTimers.set(id, {
     id,
     clock,
+    cpu,
     notify: event.notify,
     signo: event.signo,
     value: event.value === -1n ? BigInt(id) : event.value,
@@ -316,7 +371,7 @@ const timerOf = (task: Task, id: number): PosixTimer | undefined => task.group.p
 
 /** common_timer_get(). */
 function timerLeft(task: Task, timer: PosixTimer): { value: number; interval: number } {
-  const now = task.kernel.now();
+  const now = timerNow(task.kernel, timer);
   let { expires } = timer;
   if (expires !== 0 && timer.interval !== 0 && expires < now) {
     // Waits for its signal to be taken, or notifies nobody.
@@ -335,7 +390,7 @@ export function sys_timer_gettime(task: Task, id: number, at: number): number {
   return writeItimer(task, at, timerLeft(task, timer), 1);
 }
 
-/** timer_settime(2). Not modelled: timers on CPU clocks run on the boot clock. */
+/** timer_settime(2). */
 export function sys_timer_settime(task: Task, id: number, flags: number, at: number, oldAt: number): number {
   if (at === 0) return -EINVAL;
   const layout = isCompatCall(task) ? compat_itimerspec : itimerspec;
@@ -355,8 +410,9 @@ export function sys_timer_settime(task: Task, id: number, flags: number, at: num
   timer.queued = false;
   let expires = 0;
   if (value.ns !== 0) {
-    const now = task.kernel.now();
-    expires = (flags & TIMER_ABSTIME) !== 0 ? toBootTime(task, timer.clock, value) : now + value.ns;
+    const now = timerNow(task.kernel, timer);
+    const moment = (): number => (timer.cpu ? value.ns : toBootTime(task, timer.clock, value));
+    expires = (flags & TIMER_ABSTIME) !== 0 ? moment() : now + value.ns;
     if (expires <= 0) expires = now;
   }
   armPosixTimer(task.kernel, task.group, timer, expires);
@@ -371,7 +427,11 @@ export function sys_timer_getoverrun(task: Task, id: number): number {
 
 /** timer_delete(2). */
 export function sys_timer_delete(task: Task, id: number): number {
-  return task.group.posixTimers.delete(id) ? 0 : -EINVAL;
+  const timer = timerOf(task, id);
+  if (!timer) return -EINVAL;
+  disarmPosixTimer(task.group, timer);
+  task.group.posixTimers.delete(id);
+  return 0;
 }
 
 /** adjtimex(2) for reading is not there. Not modelled: NTP. */

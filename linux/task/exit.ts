@@ -11,10 +11,12 @@ import { exit_ptrace } from '../ptrace/detach.ts';
 import { ptrace_unlink } from '../ptrace/link.ts';
 import { ptrace_event, ptrace_reparented } from '../ptrace/stop.ts';
 import { kernelInfo, kill_thread, send_signal } from '../signal/queue.ts';
+import { sumOfTimes } from './cpu-time.ts';
 import { exit_robust_list, futex_wake } from './futex.ts';
 import { execChannel, SIGNAL_GROUP_EXIT } from './group.ts';
 import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
 import { has_stopped_jobs, processesOf, will_become_orphaned_pgrp } from './pgrp.ts';
+import { exit_itimers } from './posix-timers.ts';
 import { release_task } from './release.ts';
 import type { Task } from './task.ts';
 
@@ -48,14 +50,14 @@ export function finishExit(task: Task, code: number): void {
   const others = group.threads.some((t) => t !== task && t.exitState === undefined);
   if (!others) {
     for (const timer of group.itimers) timer.expires = 0;
-    group.posixTimers.clear();
+    exit_itimers(group);
     exit_sem(task);
   }
   task.files.release();
   task.fs.release();
   if (!others && group.session === group.tgid) group.tty?.disassociate(true);
   mmput(task.mm);
-  group.deadTime += task.cpuTime;
+  group.deadTime = sumOfTimes(group.deadTime, task.cpuTime);
   task.exitState = 'zombie';
   task.state = 'zombie';
   kernel.removeFromQueue(task);

@@ -2,6 +2,9 @@
 import type { TtyInode } from '../fs/tty.ts';
 import type { RestorerExit } from '../signal/restorer-exit.ts';
 import { makePending, type SigPending } from '../signal/sighand.ts';
+import type { CpuClock } from './cpu-clock.ts';
+import { type CpuTime, noTime } from './cpu-time.ts';
+import type { CpuTimer } from './cpu-timers.ts';
 import type { Task } from './task.ts';
 
 /** `struct rlimit` with RLIM_INFINITY = 2^64-1. */
@@ -20,6 +23,8 @@ export interface Itimer {
 export interface PosixTimer {
   id: number;
   clock: number;
+  /** Of a timer that runs while somebody spends CPU time. */
+  cpu: CpuClock | undefined;
   /** SIGEV_* */
   notify: number;
   signo: number;
@@ -68,13 +73,14 @@ export class ThreadGroup {
     { expires: 0, interval: 0 },
     { expires: 0, interval: 0 },
   ];
-  /** ITIMER_VIRTUAL or ITIMER_PROF runs. */
-  cpuTimersArmed = false;
+  /** Who waits for a value of this process's CPU clocks. */
+  cpuTimers: CpuTimer[] = [];
   posixTimers: Map<number, PosixTimer> = new Map();
   nextPosixTimerId = 0;
-  /** Nanoseconds of CPU time of dead threads, and of waited-for children. */
-  deadTime = 0;
-  childrenTime = 0;
+  /** Of dead threads. */
+  deadTime: CpuTime = noTime();
+  /** Of children that were waited for. */
+  childrenTime: CpuTime = noTime();
   isChildSubreaper = false;
   hasChildSubreaper = false;
   oomScoreAdj = 0;

@@ -1,6 +1,7 @@
 /** Telling the parent of an end: do_notify_parent(), kernel/signal.c. */
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, type SigInfo } from '../abi/signal.ts';
 import { send_signal } from '../signal/queue.ts';
+import { clockTicks } from './cpu-time.ts';
 import { SIGNAL_GROUP_EXIT } from './group.ts';
 import type { Task } from './task.ts';
 
@@ -18,7 +19,6 @@ export function do_notify_parent(task: Task, sig: number): boolean {
   const parent = task.parent;
   if (!parent || parent.exitState !== undefined) return true;
   const status = groupStatus(task);
-  const time = Math.floor((task.group.deadTime / 1_000_000_000) * 100);
   const info: SigInfo = {
     signo: sig,
     errno: 0,
@@ -27,8 +27,8 @@ export function do_notify_parent(task: Task, sig: number): boolean {
     pid: task.pid,
     uid: task.cred.uid,
     status: (status & 0x7f) !== 0 ? status & 0x7f : (status >> 8) & 0xff,
-    utime: time,
-    stime: 0,
+    utime: clockTicks(task.group.deadTime.user),
+    stime: clockTicks(task.group.deadTime.system),
   };
   let autoreap = false;
   let signal = sig;

@@ -1,4 +1,5 @@
 import { ptrace_unlink } from '../ptrace/link.ts';
+import { sumOfTimes } from './cpu-time.ts';
 import { execChannel } from './group.ts';
 import { do_notify_parent, thread_group_empty } from './notify.ts';
 import type { Task } from './task.ts';
@@ -15,7 +16,7 @@ export function release_task(task: Task): void {
   const parent = task.realParent;
   if (parent && task.isLeader) {
     parent.children = parent.children.filter((t) => t !== task);
-    parent.group.childrenTime += group.deadTime + group.childrenTime;
+    parent.group.childrenTime = sumOfTimes(parent.group.childrenTime, group.deadTime, group.childrenTime);
   }
   const { leader } = group;
   if (leader !== task && leader.exitState === 'zombie' && thread_group_empty(leader)) {

@@ -7,6 +7,7 @@ import type { FsStruct } from '../fs/fs-struct.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import { makePending, type SigAltStack, type Sighand, type SigPending } from '../signal/sighand.ts';
+import { type CpuTime, noTime } from './cpu-time.ts';
 import type { Cred } from './cred.ts';
 import type { ThreadGroup } from './group.ts';
 import { noSeccomp, type Seccomp } from './seccomp-state.ts';
@@ -48,7 +49,7 @@ export type TaskState = 'running' | 'blocked' | 'stopped' | 'traced' | 'zombie' 
 
 /** `struct restart_block`: how restart_syscall() goes on. */
 export interface RestartBlock {
-  readonly fn: 'none' | 'nanosleep' | 'futex' | 'poll';
+  readonly fn: 'none' | 'nanosleep' | 'cpu_nsleep' | 'futex' | 'poll';
   readonly data?: unknown;
 }
 
@@ -162,8 +163,7 @@ export class Task {
   exitState: 'zombie' | 'dead' | undefined;
   /** In the form of wait(2); during a trap the code of the stop, then what the tracer gave along. */
   exitCode = 0;
-  /** Instructions run by this task. */
-  cpuTime = 0;
+  readonly cpuTime: CpuTime = noTime();
   startTime = 0;
   minFaults = 0;
   majFaults = 0;

@@ -12,7 +12,7 @@ import {
 } from '../abi/signal.ts';
 import { ptrace_unlink } from '../ptrace/link.ts';
 import { ptrace_reparented } from '../ptrace/stop.ts';
-
+import { type CpuTime, sumOfTimes } from './cpu-time.ts';
 import { SIGNAL_STOP_CONTINUED, SIGNAL_STOP_STOPPED } from './group.ts';
 import { JOBCTL_LISTENING } from './jobctl.ts';
 import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
@@ -33,7 +33,7 @@ export interface WaitResult {
   /** CLD_* and the value of si_status, for waitid(). */
   readonly code: number;
   readonly siStatus: number;
-  readonly cpuTime: number;
+  readonly cpuTime: CpuTime;
 }
 
 /** One look at children and tracees. @returns a result, `none` when there is no such task, `later` when none has changed */
@@ -130,5 +130,5 @@ const result = (child: Task, status: number, code: number, siStatus: number): Wa
   status,
   code,
   siStatus,
-  cpuTime: child.group.deadTime + child.group.childrenTime,
+  cpuTime: sumOfTimes(child.group.deadTime, child.group.childrenTime),
 });

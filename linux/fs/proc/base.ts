@@ -1,5 +1,6 @@
 import { EINVAL, ENOENT, ESRCH } from '../../abi/errno.ts';
 import { access_process_vm } from '../../mm/uaccess.ts';
+import { wholeTime } from '../../task/cpu-time.ts';
 import type { Task } from '../../task/task.ts';
 import { type Dentry, d_path } from '../dentry.ts';
 import { File } from '../file.ts';
@@ -163,7 +164,7 @@ const common: readonly ProcEntry[] = [
   {
     name: 'schedstat',
     mode: 0o444,
-    show: (_v, task) => `${task.cpuTime} 0 ${task.voluntarySwitches + task.involuntarySwitches}\n`,
+    show: (_v, task) => `${wholeTime(task.cpuTime)} 0 ${task.voluntarySwitches + task.involuntarySwitches}\n`,
   },
   { name: 'sessionid', mode: 0o444, show: () => '4294967295' },
   { name: 'smaps', mode: 0o444, guarded: true, show: (_v, task) => proc_pid_smaps(task) },

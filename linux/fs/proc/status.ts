@@ -1,5 +1,6 @@
 import { SIGCHLD } from '../../abi/signal.ts';
 import { VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_SHARED, VM_WRITE } from '../../mm/vma.ts';
+import { clockTicks, thread_group_cputime } from '../../task/cpu-time.ts';
 import type { Task } from '../../task/task.ts';
 import type { Vfs } from '../vfs.ts';
 
@@ -138,16 +139,13 @@ export function proc_pid_status(_vfs: Vfs, task: Task): string {
 /** The ptrace tracer, 0 when nobody traces. */
 const tracerOf = (task: Task): number => (task.ptrace !== 0 ? (task.parent?.pid ?? 0) : 0);
 
-const TICK_NS = 10_000_000;
-const ticks = (ns: number): number => Math.floor(ns / TICK_NS);
-
 /** do_task_stat(), fs/proc/array.c of v4.7: 52 fields. */
 export function proc_pid_stat(vfs: Vfs, task: Task, whole = true): string {
   const { group, mm } = task;
   const alive = task.exitState === undefined && mm !== undefined;
   const { ignored, caught } = handledSets(task);
   const threads = whole ? group.threads : [task];
-  const cpu = threads.reduce((sum, t) => sum + t.cpuTime, 0) + (whole ? group.deadTime : 0);
+  const cpu = whole ? thread_group_cputime(group) : task.cpuTime;
   const faults = threads.reduce((sum, t) => sum + t.minFaults, 0);
   const major = threads.reduce((sum, t) => sum + t.majFaults, 0);
   const low31 = (set: bigint): bigint => set & 0x7fffffffn;
@@ -165,15 +163,15 @@ export function proc_pid_stat(vfs: Vfs, task: Task, whole = true): string {
     0,
     major,
     0,
-    ticks(cpu),
-    0,
-    ticks(group.childrenTime),
-    0,
+    clockTicks(cpu.user),
+    clockTicks(cpu.system),
+    clockTicks(group.childrenTime.user),
+    clockTicks(group.childrenTime.system),
     20 + task.nice,
     task.nice,
     group.threads.length,
     0,
-    ticks(task.startTime),
+    clockTicks(task.startTime),
     alive ? mm.totalVm * 4096 : 0,
     alive ? mm.rss : 0,
     rsslim(group.rlimits[5]?.cur),
