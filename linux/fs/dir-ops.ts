@@ -1,8 +1,9 @@
 /** Names that come and go: the second half of fs/namei.c. */
 
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from '../abi/errno.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/fcntl.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISVTX } from '../abi/stat.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../abi/fcntl.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../abi/stat.ts';
+import { CAP_MKNOD, capable } from '../task/cred.ts';
 import { Dentry, isBelow } from './dentry.ts';
 import { inode_permission, MAY_EXEC, MAY_WRITE, type NewInode } from './inode.ts';
 import {
@@ -68,10 +69,12 @@ export function do_mkdirat(ctx: LookupContext, start: Dentry, path: string, mode
 }
 
 export function do_mknodat(ctx: LookupContext, start: Dentry, path: string, mode: number, rdev: bigint): number {
-  if ((mode & S_IFMT) === S_IFDIR) return -EPERM;
+  const type = mode & S_IFMT || S_IFREG;
+  if (type === S_IFDIR) return -EPERM;
+  if (![S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK].includes(type)) return -EINVAL;
   const found = findPlace(ctx, start, path, false);
   if (typeof found === 'number') return found;
-  const type = mode & S_IFMT || S_IFREG;
+  if ((type === S_IFCHR || type === S_IFBLK) && !mayMknod(ctx)) return -EPERM;
   return create(ctx, found, { mode: type | (mode & 0o7777 & ~(ctx.umask ?? 0)), rdev });
 }
 
@@ -150,8 +153,11 @@ export function do_renameat2(
   newPath: string,
   flags: number,
 ): number {
-  // Not modelled: RENAME_EXCHANGE and RENAME_WHITEOUT.
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0 || (flags & RENAME_EXCHANGE) !== 0) return -EINVAL;
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return -EINVAL;
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
+  const whiteout = (flags & RENAME_WHITEOUT) !== 0;
+  if (exchange && (whiteout || (flags & RENAME_NOREPLACE) !== 0)) return -EINVAL;
+  if (whiteout && !mayMknod(ctx)) return -EPERM;
   const from = walk(ctx, oldStart, oldPath, { parent: true });
   if (typeof from === 'number') return from;
   const to = walk(ctx, newStart, newPath, { parent: true });
@@ -164,24 +170,35 @@ export function do_renameat2(
   if (source === undefined) return -ENOENT;
   const target = to.dentry;
   if (target !== undefined && (flags & RENAME_NOREPLACE) !== 0) return -EEXIST;
-  if (!source.inode.isDir() && (from.trailing || to.trailing)) return -ENOTDIR;
+  if (exchange && target === undefined) return -ENOENT;
+  if (exchange && to.trailing && !target!.inode.isDir()) return -ENOTDIR;
+  if (!source.inode.isDir() && (from.trailing || (to.trailing && !exchange))) return -ENOTDIR;
   if (isBelow(to.parent, source)) return -EINVAL;
-  if (target !== undefined && isBelow(from.parent, target)) return -ENOTEMPTY;
+  if (target !== undefined && isBelow(from.parent, target)) return exchange ? -EINVAL : -ENOTEMPTY;
   if (source.inode === target?.inode) return 0;
   const error = may_delete(ctx, from.parent, source, source.inode.isDir());
   if (error < 0) return error;
   if (target !== undefined) {
-    if (source.inode.isDir() && !target.inode.isDir()) return -ENOTDIR;
-    const refused = may_delete(ctx, to.parent, target, source.inode.isDir());
+    if (!exchange && source.inode.isDir() && !target.inode.isDir()) return -ENOTDIR;
+    const refused = may_delete(ctx, to.parent, target, (exchange ? target : source).inode.isDir());
     if (refused < 0) return refused;
   } else {
     const refused = may_create(ctx, to);
     if (refused < 0) return refused;
   }
+  if (from.parent !== to.parent)
+    for (const moved of [source, exchange ? target : undefined]) {
+      const fixed = moved?.inode.isDir() ? inode_permission(ctx.cred, moved.inode, MAY_WRITE) : 0;
+      if (fixed < 0) return fixed;
+    }
+  if (exchange) return renameExchange(from, source, to, target!);
+  // As overlayfs of 4.7 has it.
+  if (whiteout && source.inode.sb.fsType === 'overlay') return -EINVAL;
   const failed = to.parent.inode.rename(from.parent.inode, from.name, to.name, source.inode);
   if (failed < 0) return failed;
   if (target !== undefined) dropName(target);
   d_move(source, to.parent, to.name);
+  if (whiteout) from.parent.inode.create(from.name, { mode: S_IFCHR, uid: 0, gid: 0 });
   const cookie = ++source.inode.sb.owner.lastCookie;
   fsnotifyName(from.parent.inode, from.name, source.inode, IN_MOVED_FROM, cookie);
   fsnotifyName(to.parent.inode, to.name, source.inode, IN_MOVED_TO, cookie);
@@ -190,6 +207,29 @@ export function do_renameat2(
   if (target !== undefined) inodeRemoved(target.inode);
   return 0;
 }
+
+/** The end of vfs_rename() for RENAME_EXCHANGE. */
+function renameExchange(from: Found, source: Dentry, to: Found, target: Dentry): number {
+  const failed = to.parent.inode.exchange(from.parent.inode, from.name, to.name);
+  if (failed < 0) return failed;
+  d_move(source, to.parent, to.name);
+  target.parent = from.parent;
+  target.name = from.name;
+  from.parent.children.set(from.name, target);
+  const moves = [
+    [from, to, source],
+    [to, from, target],
+  ] as const;
+  for (const [left, reached, moved] of moves) {
+    const cookie = ++moved.inode.sb.owner.lastCookie;
+    fsnotifyName(left.parent.inode, left.name, moved.inode, IN_MOVED_FROM, cookie);
+    fsnotifyName(reached.parent.inode, reached.name, moved.inode, IN_MOVED_TO, cookie);
+    fsnotifyInode(moved.inode, IN_MOVE_SELF);
+  }
+  return 0;
+}
+
+const mayMknod = (ctx: LookupContext): boolean => ctx.task === undefined || capable(ctx.task.cred, CAP_MKNOD);
 
 function d_move(dentry: Dentry, parent: Dentry, name: string): void {
   dentry.parent?.children.delete(dentry.name);

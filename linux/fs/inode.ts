@@ -54,6 +54,8 @@ export abstract class Inode {
   opens = 0;
   /** A guest made it: it counts. */
   made = false;
+  /** Extended attributes that the guest set. */
+  xattrs: Map<string, Uint8Array> | undefined = undefined;
   /** i_flctx: record locks and flock(2). */
   locks: FileLock[] = [];
   /** i_fsnotify_marks */
@@ -147,6 +149,11 @@ export abstract class Inode {
   /** Gives `child` a new name in this directory; takes the old one away from `from`. */
   rename(_from: Inode, _oldName: string, _newName: string, _child: Inode): number {
     return -EPERM;
+  }
+
+  /** Two names, of this directory and of `from`, change their inodes: RENAME_EXCHANGE. */
+  exchange(_from: Inode, _oldName: string, _newName: string): number {
+    return -EINVAL;
   }
 
   // ---- symbolic links

@@ -7,7 +7,7 @@ import { type DirEntry, Inode, type NewInode, type SetAttr } from './inode.ts';
 import { FifoInode } from './pipe.ts';
 import { copyStat, RegularInode } from './regular.ts';
 import type { SuperBlock } from './super-block.ts';
-import { dropLink, newNode, SocketNodeInode, SymlinkInode } from './tmpfs.ts';
+import { dropLink, exchanged, newNode, SocketNodeInode, SymlinkInode } from './tmpfs.ts';
 
 /** Marks of `--upper`: a deleted name, and a directory that hides the lower one. As aufs has them; overlayfs's own need root. */
 export const WHITEOUT_PREFIX = '.wh.';
@@ -239,6 +239,19 @@ export class OverlayDirInode extends Inode {
     from.touchMtime();
     this.touchMtime();
     child.ctime = this.sb.currentTime();
+    return 0;
+  }
+
+  override exchange(from: Inode, oldName: string, newName: string): number {
+    if (!(from instanceof OverlayDirInode)) return -EXDEV;
+    const one = from.lookup(oldName)!;
+    const other = this.lookup(newName)!;
+    from.entries().set(oldName, other);
+    this.entries().set(newName, one);
+    exchanged(from, one, this, other);
+    for (const inode of [one, other]) markMoved(inode);
+    this.upper = true;
+    from.upper = true;
     return 0;
   }
 

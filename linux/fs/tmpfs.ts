@@ -149,10 +149,31 @@ export class MemoryDirInode extends Inode {
     child.ctime = this.sb.currentTime();
     return 0;
   }
+  override exchange(from: Inode, oldName: string, newName: string): number {
+    if (!(from instanceof MemoryDirInode)) return -ELOOP;
+    const one = from.entries.get(oldName)!;
+    const other = this.entries.get(newName)!;
+    from.entries.set(oldName, other);
+    this.entries.set(newName, one);
+    exchanged(from, one, this, other);
+    return 0;
+  }
   override stat(): Kstat {
     const size = this.sb.fsType === 'sysfs' ? 0 : this.entries.size * 20 + 40;
     return { ...super.stat(), size: this.covered?.size ?? size, blocks: 0 };
   }
+}
+
+/** Link counts and times behind an exchange: simple_rename_exchange(). */
+export function exchanged(from: Inode, one: Inode, to: Inode, other: Inode): void {
+  if (from !== to && one.isDir() !== other.isDir()) {
+    from.nlink += one.isDir() ? -1 : 1;
+    to.nlink += one.isDir() ? 1 : -1;
+  }
+  from.touchMtime();
+  to.touchMtime();
+  one.ctime = one.sb.currentTime();
+  other.ctime = one.ctime;
 }
 
 /** drop_nlink(): a name of `child` in `dir` is gone; its memory too if nobody has it open. */

@@ -25,24 +25,24 @@ import { UpperError } from '../fs/upper.ts';
 import { copy_from_user, copy_to_user, get_user_u32, get_user_u64, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { do_readv, do_writev, loff, raiseSigpipe } from './file.ts';
-import { fdget, importIovec, installFile, rlimitNofile, user_path_at, vfsOf, viewOf } from './fs-args.ts';
+import { fdget, fdget_raw, importIovec, installFile, rlimitNofile, user_path_at, vfsOf, viewOf } from './fs-args.ts';
 
 export function sys_dup(task: Task, fd: number): number {
-  const file = fdget(task, fd);
+  const file = fdget_raw(task, fd);
   return file === undefined ? -EBADF : installFile(task, get_file(file), false);
 }
 
 export function sys_dup3(task: Task, from: number, to: number, flags: number): number {
   if ((flags & ~F.O_CLOEXEC) !== 0 || from === to) return -EINVAL;
   if (to < 0 || to >= rlimitNofile(task)) return -EBADF;
-  const file = fdget(task, from);
+  const file = fdget_raw(task, from);
   if (file === undefined) return -EBADF;
   task.files.installAt(to, get_file(file), (flags & F.O_CLOEXEC) !== 0);
   return to;
 }
 
 export function sys_dup2(task: Task, from: number, to: number): number {
-  if (from === to) return fdget(task, from) === undefined ? -EBADF : to;
+  if (from === to) return fdget_raw(task, from) === undefined ? -EBADF : to;
   return sys_dup3(task, from, to, 0);
 }
 
@@ -128,7 +128,7 @@ const SETFL = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | F.O_ASYNC;
 
 /** do_fcntl(), fs/fcntl.c. */
 function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: FlockLayout): SysResult {
-  const file = fdget(task, fd);
+  const file = fdget_raw(task, fd);
   if (file === undefined) return -EBADF;
   const pathOnly = (file.flags & F.O_PATH) !== 0;
   if (pathOnly && ![F.F_DUPFD, F.F_DUPFD_CLOEXEC, F.F_GETFD, F.F_SETFD, F.F_GETFL].includes(cmd)) return -EBADF;
@@ -361,7 +361,9 @@ function do_sendfile(task: Task, outFd: number, inFd: number, offset: number, co
   if (offset !== 0) {
     const pos = wide ? get_user_u64(task.mm, offset) : get_user_u32(task.mm, offset);
     if (pos === undefined) return -EFAULT;
-    at.in = Number(pos);
+    const signed = wide ? Number(BigInt.asIntN(64, BigInt(pos))) : Number(pos) | 0;
+    if (signed < 0) return -EINVAL;
+    at.in = signed;
   }
   const done = copyBytes(task, from, to, count, at);
   if (offset !== 0 && typeof done === 'number' && done >= 0) {
@@ -394,6 +396,7 @@ export function sys_splice(
     if (address === 0) continue;
     const pos = get_user_u64(task.mm, address);
     if (pos === undefined) return -EFAULT;
+    if (pos >= 2n ** 63n) return -EINVAL;
     at[key] = Number(pos);
   }
   const done = copyBytes(task, from, to, count, at);
@@ -436,6 +439,7 @@ export function sys_copy_file_range(
     if (address === 0) continue;
     const pos = get_user_u64(task.mm, address);
     if (pos === undefined) return -EFAULT;
+    if (pos >= 2n ** 63n) return -EINVAL;
     at[key] = Number(pos);
   }
   const done = copyBytes(task, from, to, count, at);

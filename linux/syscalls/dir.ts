@@ -22,7 +22,7 @@ import { fsnotify, IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../fs/inotify.ts';
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import { CAP_CHOWN, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
-import { contextOf, fdget, getname, startOf, user_path_at, viewOf } from './fs-args.ts';
+import { contextOf, fdget, fdget_raw, getname, startOf, user_path_at, viewOf } from './fs-args.ts';
 
 // ---- reading directories
 
@@ -90,7 +90,7 @@ export function sys_chdir(task: Task, path: number): number {
   return typeof dentry === 'number' ? dentry : setCwd(task, dentry);
 }
 export function sys_fchdir(task: Task, fd: number): number {
-  const file = fdget(task, fd);
+  const file = fdget_raw(task, fd);
   return file === undefined ? -EBADF : setCwd(task, file.dentry);
 }
 export function sys_chroot(task: Task, path: number): number {

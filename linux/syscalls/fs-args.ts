@@ -1,5 +1,5 @@
 import { EBADF, EFAULT, EINVAL, ENFILE, ENOENT, ENOTDIR } from '../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, PATH_MAX } from '../abi/fcntl.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, O_PATH, PATH_MAX } from '../abi/fcntl.ts';
 import type { Dentry } from '../fs/dentry.ts';
 import type { File } from '../fs/file.ts';
 import { type LookupContext, lookupPath, type WalkOptions } from '../fs/namei.ts';
@@ -46,8 +46,13 @@ export function atOptions(flags: number, nofollow: number, known: number): (Walk
   return { follow: (flags & nofollow) === 0, empty: (flags & AT_EMPTY_PATH) !== 0 };
 }
 
-/** fdget(): the open file, or undefined (-EBADF). */
-export const fdget = (task: Task, fd: number): File | undefined => task.files.get(fd);
+/** fdget(): the open file, or undefined (-EBADF), also for one that only names a place. */
+export function fdget(task: Task, fd: number): File | undefined {
+  const file = task.files.get(fd);
+  return file !== undefined && (file.flags & O_PATH) !== 0 ? undefined : file;
+}
+/** fdget_raw(): O_PATH files too. */
+export const fdget_raw = (task: Task, fd: number): File | undefined => task.files.get(fd);
 
 /** rlimit(RLIMIT_NOFILE) */
 export function rlimitNofile(task: Task): number {

@@ -5,7 +5,7 @@ import { type File, fput, get_file } from '../fs/file.ts';
 import type { Packet } from '../fs/socket.ts';
 import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
-import { fdget, importIovec, installFile, type Segment, viewOf } from './fs-args.ts';
+import { fdget_raw, importIovec, installFile, type Segment, viewOf } from './fs-args.ts';
 
 export interface Msghdr {
   readonly name: number;
@@ -87,7 +87,7 @@ export function readControl(task: Task, header: Msghdr, compat: boolean): File[]
       const type = view.getInt32(at + word + 4, true);
       if (type !== SCM_RIGHTS && type !== SCM_CREDENTIALS) return -EINVAL;
       for (let fd = at + head; type === SCM_RIGHTS && fd + 4 <= at + length; fd += 4) {
-        const file = fdget(task, view.getInt32(fd, true));
+        const file = fdget_raw(task, view.getInt32(fd, true));
         if (file === undefined) return -EBADF;
         files.push(file);
       }

@@ -10,7 +10,7 @@ import { inode_permission } from '../fs/inode.ts';
 import { lookupPath } from '../fs/namei.ts';
 import { copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
-import { atOptions, contextOf, fdget, getname, startOf, user_path_at } from './fs-args.ts';
+import { atOptions, contextOf, fdget_raw, getname, startOf, user_path_at } from './fs-args.ts';
 
 type StatLayout = typeof STAT;
 
@@ -30,7 +30,7 @@ function fstatat(task: Task, dfd: number, path: number, buf: number, flags: numb
   return putStat(task, user_path_at(task, dfd, path, options), buf, layout);
 }
 function fstat(task: Task, fd: number, buf: number, layout: StatLayout): number {
-  return putStat(task, fdget(task, fd)?.dentry ?? -EBADF, buf, layout);
+  return putStat(task, fdget_raw(task, fd)?.dentry ?? -EBADF, buf, layout);
 }
 
 type PathStat = (task: Task, path: number, buf: number) => number;
@@ -87,7 +87,7 @@ function statfsPath(task: Task, path: number, buf: number, layout: StatfsLayout)
   return typeof dentry === 'number' ? dentry : copy_to_user(task.mm, buf, packStatfs(layout, kstatfs(dentry)));
 }
 function statfsFd(task: Task, fd: number, buf: number, layout: StatfsLayout): number {
-  const file = fdget(task, fd);
+  const file = fdget_raw(task, fd);
   return file === undefined ? -EBADF : copy_to_user(task.mm, buf, packStatfs(layout, kstatfs(file.dentry)));
 }
 export const sys_statfs = (task: Task, path: number, buf: number): number => statfsPath(task, path, buf, STATFS);

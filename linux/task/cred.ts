@@ -51,7 +51,8 @@ export const CAP_CHOWN = 0,
   CAP_SYS_PTRACE = 19,
   CAP_SYS_ADMIN = 21,
   CAP_SYS_NICE = 23,
-  CAP_SYS_RESOURCE = 24;
+  CAP_SYS_RESOURCE = 24,
+  CAP_MKNOD = 27;
 
 /** What commit_creds() needs of a task. */
 interface CredHolder {
