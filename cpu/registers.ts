@@ -36,6 +36,11 @@ export class Registers {
     return this.numbers;
   }
 
+  /** Half of a general register: index 2n is the low half of register n, 2n + 1 its high half. */
+  gprHalf(index: number): number {
+    return this.data.getUint32(State.gpr + index * 4, true);
+  }
+
   get rip(): bigint {
     return this.data.getBigUint64(State.rip, true);
   }

@@ -180,14 +180,19 @@ function saveX87(view: DataView, out: DataView, wide: boolean): void {
   out.setUint16(6, fpu.fop, true);
   out.setBigUint64(8, fpu.fip, true);
   out.setBigUint64(16, fpu.fdp, true);
-  if (!wide) {
-    out.setUint32(12, view.getUint32(State.fcs, true) & 0xffff, true);
-    out.setUint32(20, view.getUint32(State.fds, true) & 0xffff, true);
-  }
+  saveSelectors(view, out, wide);
   for (let i = 0; i < 8; i++) {
     out.setBigUint64(32 + 16 * i, fpu.significand(i), true);
     out.setBigUint64(40 + 16 * i, BigInt(fpu.signExponent(i)), true);
   }
+}
+
+function saveSelectors(view: DataView, out: DataView, wide: boolean): void {
+  if (wide) {
+    return;
+  }
+  out.setUint32(12, view.getUint32(State.fcs, true) & 0xffff, true);
+  out.setUint32(20, view.getUint32(State.fds, true) & 0xffff, true);
 }
 
 function saveMxcsr(view: DataView, out: DataView): void {
@@ -257,8 +262,8 @@ const isZero = (view: DataView, at: number, bytes: number): boolean => {
   return true;
 };
 
-/** XINUSE: the components that are not in their initial configuration (SDM vol. 1, 13.6). */
-export function componentsInUse(regs: FpuHolder): number {
+/** XINUSE: the components of `mask` that are not in their initial configuration (SDM vol. 1, 13.6). */
+export function componentsInUse(regs: FpuHolder, mask = -1): number {
   const { view } = regs;
   const fpu = new X87(view);
   const x87 =
@@ -275,6 +280,9 @@ export function componentsInUse(regs: FpuHolder): number {
   }
   let inUse = (x87 ? XFEATURE_X87 : 0) | (sse ? XFEATURE_SSE : 0);
   for (const c of COMPONENTS) {
+    if (!(mask & c.feature)) {
+      continue;
+    }
     const stride = strideOf(c);
     for (let n = 0; n < c.registers; n++) {
       if (!isZero(view, c.at(n), stride)) {
@@ -289,28 +297,38 @@ export function componentsInUse(regs: FpuHolder): number {
 /**
  * XSAVE in the standard format, of a size that has room for x87, SSE, AVX and `mask`; components outside `mask` are left
  * zero. XSTATE_BV tells the components in use.
- * @param room bytes to have behind it
+ * @param image zeroes, which are filled and come back
  */
-export function xsave(regs: FpuHolder, mask: number = XCR0, wide = true, registers = 16, room = 0): Uint8Array {
-  const image = new Uint8Array(xstateSize(mask | XCR0) + room);
+export function xsave(
+  regs: FpuHolder,
+  mask: number = XCR0,
+  wide = true,
+  registers = 16,
+  image: Uint8Array = new Uint8Array(xstateSize(mask | XCR0)),
+): Uint8Array {
   const out = viewOf(image);
-  if (mask & XFEATURE_X87) {
+  const inUse = mask & componentsInUse(regs, mask);
+  // The image is zero already, as most of the initial configurations are.
+  if (inUse & XFEATURE_X87) {
     saveX87(regs.view, out, wide);
+  } else if (mask & XFEATURE_X87) {
+    out.setUint16(0, 0x37f, true);
+    saveSelectors(regs.view, out, wide);
   }
   if (mask & (XFEATURE_SSE | XFEATURE_AVX)) {
     saveMxcsr(regs.view, out);
   }
-  if (mask & XFEATURE_SSE) {
+  if (inUse & XFEATURE_SSE) {
     saveSse(regs.view, out, registers);
   }
   for (const c of COMPONENTS) {
-    if (mask & c.feature) {
+    if (inUse & c.feature) {
       eachPart(c, registers, (place, offset, size) => {
         copyWords(out, c.offset + offset, regs.view, place, size);
       });
     }
   }
-  out.setUint32(XSAVE_HEADER, mask & componentsInUse(regs), true);
+  out.setUint32(XSAVE_HEADER, inUse, true);
   return image;
 }
 

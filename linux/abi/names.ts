@@ -29,6 +29,19 @@ function sequence(bytes: Uint8Array, at: number): number {
   }
 }
 
+/** Where the first NUL of `bytes` from `from` on is, when only bytes below 0x80 come before it; -1 else, also at `end`. */
+export function asciiEnd(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === 0) return at;
+    if (byte >= 0x80) return -1;
+  }
+  return -1;
+}
+/** Bytes below 0x80 as text. */
+export const asciiSlice: (bytes: Uint8Array, from: number, end: number) => string = (bytes, from, end) =>
+  Buffer.prototype.latin1Slice.call(bytes, from, end);
+
 export function decodeName(bytes: Uint8Array): string {
   const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   if (!plain.includes('\ufffd')) return plain;

@@ -31,12 +31,12 @@ export interface Kstat {
   readonly ctime: bigint;
 }
 
-type StatField = 'dev' | 'ino' | 'mode' | 'nlink' | 'uid' | 'gid' | 'rdev' | 'size' | 'blksize' | 'blocks' | TimeField;
-type TimeField = `${'a' | 'm' | 'c'}time${'' | '_nsec'}`;
+type TimeField = `${'a' | 'm' | 'c'}time`;
+type StatField = keyof Kstat;
 interface StatLayout {
   readonly size: number;
   /** Field, offset, width in bytes. */
-  readonly fields: readonly (readonly [StatField | 'ino_low', number, 2 | 4 | 8])[];
+  readonly fields: readonly (readonly [StatField | `${TimeField}_nsec` | 'ino_low', number, 2 | 4 | 8])[];
 }
 
 /** `struct stat` of x86-64, 144 bytes. */
@@ -125,44 +125,69 @@ export const OLD_STAT: StatLayout = {
 };
 
 const SECOND = 1_000_000_000n;
-const floorSeconds = (ns: bigint): bigint => (ns - (((ns % SECOND) + SECOND) % SECOND)) / SECOND;
 
-function fieldOf(stat: Kstat, field: StatField | 'ino_low'): bigint {
-  switch (field) {
-    case 'ino_low':
-      return BigInt.asUintN(32, stat.ino);
-    case 'atime':
-      return floorSeconds(stat.atime);
-    case 'mtime':
-      return floorSeconds(stat.mtime);
-    case 'ctime':
-      return floorSeconds(stat.ctime);
-    case 'atime_nsec':
-      return stat.atime - floorSeconds(stat.atime) * SECOND;
-    case 'mtime_nsec':
-      return stat.mtime - floorSeconds(stat.mtime) * SECOND;
-    case 'ctime_nsec':
-      return stat.ctime - floorSeconds(stat.ctime) * SECOND;
-    default:
-      return BigInt(stat[field]);
+/** A time in whole seconds and the nanoseconds behind them. */
+function putTime(view: DataView, at: number, width: number, fraction: number | undefined, ns: bigint): void {
+  let seconds = Number(ns / SECOND);
+  let rest = Number(ns % SECOND);
+  if (rest < 0) {
+    seconds--;
+    rest += 1e9;
   }
+  putNumber(view, at, width, seconds);
+  if (fraction !== undefined) putNumber(view, fraction, width, rest);
 }
 
-/** The image of a stat structure; `undefined` when an inode number or a size does not fit (EOVERFLOW). */
-export function packStat(layout: StatLayout, stat: Kstat): Uint8Array | undefined {
-  const bytes = new Uint8Array(layout.size);
+/** A number of at most 53 bits, cut to `width` bytes. */
+function putNumber(view: DataView, at: number, width: number, value: number): void {
+  if (width === 2) view.setUint16(at, value, true);
+  else view.setUint32(at, value, true);
+  if (width === 8) view.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+}
+
+/**
+ * The image of a stat structure; `undefined` when an inode number or a size does not fit (EOVERFLOW).
+ * @param bytes zeroes, which are filled and come back
+ */
+export function packStat(layout: StatLayout, stat: Kstat, bytes: Uint8Array): Uint8Array | undefined {
   const view = new DataView(bytes.buffer);
-  for (const [field, offset, width] of layout.fields) {
-    const value = fieldOf(stat, field);
-    const limit = field === 'size' ? 0x7fffffffn : 0xffffffffn;
-    if (width !== 8 && (field === 'size' || field === 'ino') && value > (width === 2 ? 0xffffn : limit)) {
-      return undefined;
+  const { fields } = layout;
+  for (let i = 0; i < fields.length; i++) {
+    const [field, offset, width] = fields[i]!;
+    switch (field) {
+      case 'atime':
+      case 'mtime':
+      case 'ctime': {
+        const hasFraction = fields[i + 1]?.[0] === `${field}_nsec`;
+        putTime(view, offset, width, hasFraction ? fields[i + 1]![1] : undefined, stat[field]);
+        if (hasFraction) i++;
+        break;
+      }
+      case 'ino_low':
+        view.setUint32(offset, Number(BigInt.asUintN(32, stat.ino)), true);
+        break;
+      case 'ino':
+        if (width !== 8 && stat.ino > (width === 2 ? 0xffffn : 0xffffffffn)) return undefined;
+        putBig(view, offset, width, stat.ino);
+        break;
+      case 'dev':
+      case 'rdev':
+        putBig(view, offset, width, stat[field]);
+        break;
+      case 'size':
+        if (width !== 8 && stat.size > 0x7fffffff) return undefined;
+        putNumber(view, offset, width, stat.size);
+        break;
+      default:
+        putNumber(view, offset, width, stat[field as 'mode' | 'nlink' | 'uid' | 'gid' | 'blksize' | 'blocks']);
     }
-    if (width === 8) view.setBigUint64(offset, BigInt.asUintN(64, value), true);
-    else if (width === 4) view.setUint32(offset, Number(BigInt.asUintN(32, value)), true);
-    else view.setUint16(offset, Number(BigInt.asUintN(16, value)), true);
   }
   return bytes;
+}
+
+function putBig(view: DataView, at: number, width: number, value: bigint): void {
+  if (width === 8) view.setBigUint64(at, value, true);
+  else putNumber(view, at, width, Number(BigInt.asUintN(32, value)));
 }
 
 /** new_encode_dev()/glibc makedev: the form in which st_dev and st_rdev go to user space. */

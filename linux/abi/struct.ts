@@ -1,6 +1,6 @@
 /**
  * `struct()`: one list of fields gives a C structure's size, offsets, reader and writer. Little endian, as x86 is.
- * The readers are compiled by binary-parser, the writers go through a DataView.
+ * Readers and writers are compiled; those of structures with arrays in them by binary-parser.
  */
 import { Parser } from 'binary-parser';
 
@@ -55,6 +55,17 @@ const PARSER_TYPE = {
   i64: 'int64le',
 } as const;
 
+const GETTER: Record<ScalarType, string> = {
+  u8: 'getUint8',
+  i8: 'getInt8',
+  u16: 'getUint16',
+  i16: 'getInt16',
+  u32: 'getUint32',
+  i32: 'getInt32',
+  u64: 'getBigUint64',
+  i64: 'getBigInt64',
+};
+
 export interface StructOptions {
   /** The largest alignment of a member: 8 as on x86-64 (default), 4 as on i386, 1 for packed. */
   readonly align?: 1 | 4 | 8;
@@ -87,10 +98,10 @@ export function struct<const Fs extends readonly Field[]>(
   const size = Math.ceil(end / structAlign) * structAlign;
   const parser = makeParser(placed);
   const offset = Object.fromEntries(placed.map((p) => [p.name, p.at])) as Struct<Fs>['offset'];
+  let writer: Writer | undefined;
   const writeTo: Struct<Fs>['writeTo'] = (bytes, value, at = 0) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset + at, size);
-    const record = value as Record<string, unknown>;
-    for (const p of placed) if (record[p.name] !== undefined) writeField(view, p, record[p.name]);
+    writer ??= makeWriter(placed);
+    writer(new DataView(bytes.buffer, bytes.byteOffset + at, size), value as Record<string, unknown>, writeField);
   };
   return {
     name,
@@ -106,7 +117,26 @@ export function struct<const Fs extends readonly Field[]>(
   };
 }
 
-function makeParser(placed: readonly Placed[]): { parse(bytes: Uint8Array): unknown } {
+interface Reader {
+  parse(bytes: Uint8Array): unknown;
+}
+
+/** A structure of numbers alone: one expression, compiled at the first use. */
+function makeReader(placed: readonly Placed[]): Reader {
+  let read: ((view: DataView) => unknown) | undefined;
+  const fields = placed
+    .filter((p) => !p.name.startsWith('_'))
+    .map((p) => `${p.name}: view.${GETTER[p.type]}(${p.at}, true)`);
+  return {
+    parse(bytes) {
+      read ??= new Function('view', `return { ${fields.join(', ')} };`) as (view: DataView) => unknown;
+      return read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    },
+  };
+}
+
+function makeParser(placed: readonly Placed[]): Reader {
+  if (placed.every((p) => p.count === undefined)) return makeReader(placed);
   const parser = new Parser();
   let position = 0;
   for (const p of placed) {
@@ -120,6 +150,26 @@ function makeParser(placed: readonly Placed[]): { parse(bytes: Uint8Array): unkn
     else parser.array(p.name, { type: PARSER_TYPE[p.type], length: p.count });
   }
   return parser;
+}
+
+type Writer = (view: DataView, value: Record<string, unknown>, field: typeof writeField) => void;
+
+/** One line per field, compiled at the first use: signal frames are written often. */
+function makeWriter(placed: readonly Placed[]): Writer {
+  const lines = placed.map((p) => {
+    const value = `value[${JSON.stringify(p.name)}]`;
+    const place = JSON.stringify(p);
+    let line = `field(view, ${place}, ${value})`;
+    if (p.count === undefined) {
+      const bits = WIDTH[p.type] * 8;
+      line =
+        bits === 64
+          ? `view.setBigUint64(${p.at}, BigInt(${value}), true)`
+          : `view.setUint${bits}(${p.at}, Number(${value}), true)`;
+    }
+    return `if (${value} !== undefined) ${line};`;
+  });
+  return new Function('view', 'value', 'field', lines.join('\n')) as Writer;
 }
 
 function writeField(view: DataView, p: Placed, value: unknown): void {

@@ -286,18 +286,17 @@ export function afterEntryStop(task: Task): void {
 }
 
 function fetchArguments(task: Task): void {
-  const { gpr } = task.regs;
-  const words = new Uint32Array(gpr.buffer, gpr.byteOffset, 32);
+  const { regs } = task;
   const args = task.sysArgWords;
   if (task.entry === 'syscall64') {
     for (let i = 0; i < 6; i++) {
       const r = ARGS_64[i]! * 2;
-      args[i * 2] = words[r]!;
-      args[i * 2 + 1] = words[r + 1]!;
+      args[i * 2] = regs.gprHalf(r);
+      args[i * 2 + 1] = regs.gprHalf(r + 1);
     }
   } else {
     for (let i = 0; i < 6; i++) {
-      args[i * 2] = words[ARGS_32[i]! * 2]!;
+      args[i * 2] = regs.gprHalf(ARGS_32[i]! * 2);
       args[i * 2 + 1] = 0;
     }
   }

@@ -49,7 +49,16 @@ export function d_lookup(parent: Dentry, name: string, task: Task | undefined): 
   return dentry;
 }
 
-const split = (path: string): string[] => path.split('/').filter((name) => name !== '');
+/** The names of a path, the last one first. */
+function namesOf(path: string): string[] {
+  const names: string[] = [];
+  for (let end = path.length; end > 0; ) {
+    const slash = path.lastIndexOf('/', end - 1);
+    if (slash + 1 < end) names.push(path.slice(slash + 1, end));
+    end = slash;
+  }
+  return names;
+}
 
 /**
  * path_lookupat(), link_path_walk(): fs/namei.c. Every component is looked at here; the host's own resolution, and so
@@ -57,11 +66,11 @@ const split = (path: string): string[] => path.split('/').filter((name) => name 
  */
 export function walk(ctx: LookupContext, start: Dentry, path: string, options: WalkOptions = {}): Found | number {
   if (path === '') return -ENOENT;
-  if (encodeName(path).length >= PATH_MAX) return -ENAMETOOLONG;
+  if (path.length * 3 >= PATH_MAX && encodeName(path).length >= PATH_MAX) return -ENAMETOOLONG;
   const follow = options.follow ?? true;
   let current = path.startsWith('/') ? ctx.root : start;
   let trailing = path.endsWith('/');
-  const rest = split(path).reverse();
+  const rest = namesOf(path);
   let links = 0;
   let found: Found = { parent: current, name: path.startsWith('/') ? '/' : '.', dentry: current, trailing };
 
@@ -98,7 +107,7 @@ export function walk(ctx: LookupContext, start: Dentry, path: string, options: W
       if (target === '') return -ENOENT;
       if (target.startsWith('/')) current = ctx.root;
       if (last && target.endsWith('/')) trailing = true;
-      rest.push(...split(target).reverse());
+      rest.push(...namesOf(target));
       found = { parent: current, name: target.startsWith('/') ? '/' : '.', dentry: current, trailing };
       continue;
     }

@@ -1,6 +1,7 @@
 import type { Mmu } from '../../cpu/mmu.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import { RUN_PAGES } from './limits.ts';
+import { Scratch } from './scratch.ts';
 
 /** What the mm needs of the machine's memory: a part of cpu/physical-memory.ts. */
 export interface FrameMemory {
@@ -32,6 +33,8 @@ export interface Tlb {
  */
 export class Frames {
   readonly memory: FrameMemory;
+  /** For copies between the kernel and user memory. */
+  readonly scratch = new Scratch();
   readonly counts: Int32Array;
   /** First frame of the run that a frame belongs to, 0 for a single one (frame 0 holds no guest memory). */
   readonly runOf: Int32Array;

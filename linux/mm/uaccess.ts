@@ -1,6 +1,6 @@
 import { Access } from '../../cpu/mmu.ts';
 import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
-import { decodeName } from '../abi/names.ts';
+import { asciiEnd, asciiSlice, decodeName } from '../abi/names.ts';
 import { PAGE_SIZE, TASK_SIZE_MAX } from '../addr.ts';
 import { gupAllowed, pageFor, VSYSCALL_VPN } from './fault.ts';
 import type { Mm } from './mm.ts';
@@ -37,6 +37,10 @@ export function copy_from_user(mm: Mm, address: number, size: number): Uint8Arra
   const out = new Uint8Array(size);
   return copy_from_user_partial(mm, address, out) === size ? out : -EFAULT;
 }
+
+/** copy_from_user() into bytes that the caller has. */
+export const copy_from_user_into = (mm: Mm, address: number, out: Uint8Array): boolean =>
+  access_ok(address, out.length) && copy_from_user_partial(mm, address, out) === out.length;
 
 /** __copy_from_user(): fills `out` as far as user memory can be read. @returns bytes copied */
 export function copy_from_user_partial(mm: Mm, address: number, out: Uint8Array): number {
@@ -134,6 +138,12 @@ export function strnbytes_from_user(mm: Mm, address: number, max: number): Uint8
 
 /** strncpy_from_user() as getname() uses it. */
 export function strncpy_from_user(mm: Mm, address: number, max: number): string | number {
+  // Nearly all names are short, of ASCII, and lie within a page.
+  const from = access_ok(address, 1) ? resolve(mm, address, Access.Read) : -1;
+  if (from < 0) return -EFAULT;
+  const memory = mm.frames.memory.bytes;
+  const end = asciiEnd(memory, from, from + Math.min(PAGE_SIZE - (from % PAGE_SIZE), max));
+  if (end >= 0) return asciiSlice(memory, from, end);
   const bytes = strnbytes_from_user(mm, address, max);
   return typeof bytes === 'number' ? bytes : decodeName(bytes);
 }

@@ -8,6 +8,7 @@ import {
   FSAVE_HEADER_SIZE,
   fpx_sw_bytes,
 } from '../abi/sigcontext.ts';
+import { SCRATCH_XSTATE } from '../mm/scratch.ts';
 import { access_ok, copy_from_user, copy_from_user_partial, copy_to_user, get_user_u32 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 
@@ -37,7 +38,8 @@ export function copy_fpstate_to_sigframe(task: Task, frame: MathFrame, ia32: boo
   const { regs } = task;
   const features = xfeatures(task);
   const size = xstateSize(features);
-  const image = xsave(regs, features, true, 16, 4);
+  const image = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, size + 4);
+  xsave(regs, features, true, 16, image);
   const view = new DataView(image.buffer);
   fpx_sw_bytes.writeTo(
     image,
@@ -91,8 +93,9 @@ export function fpu__restore_sig(task: Task, at: number, ia32: boolean): number 
 
 /** What the image does not hold goes to its initial state. */
 function restoreImage(task: Task, image: Uint8Array, mask: number): boolean {
-  initFpu(task.regs);
-  return xrstor(task.regs, image, mask, true, 16, xfeatures(task));
+  const features = xfeatures(task);
+  if ((features & ~mask) !== 0) initFpu(task.regs);
+  return xrstor(task.regs, image, mask, true, 16, features);
 }
 
 /** fpu__clear() and -EFAULT. */
@@ -111,7 +114,7 @@ function check_for_xstate(task: Task, fx: number): { image: Uint8Array; mask: nu
     return undefined;
   if (sw.xstate_size > sw.extended_size) return undefined;
   if (!access_ok(fx, sw.xstate_size)) return undefined;
-  const image = new Uint8Array(xstateSize(xfeatures(task)));
+  const image = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, xstateSize(xfeatures(task)));
   if (copy_from_user_partial(task.mm, fx, image.subarray(0, sw.xstate_size)) < sw.xstate_size) return undefined;
   if (get_user_u32(task.mm, fx + sw.xstate_size) !== FP_XSTATE_MAGIC2) return undefined;
   return { image, mask: Number(sw.xfeatures & BigInt(xfeatures(task))) };

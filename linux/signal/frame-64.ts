@@ -9,7 +9,8 @@ import {
   UC_STRICT_RESTORE_SS,
 } from '../abi/sigcontext.ts';
 import { compat_stack_t, SA_RESTORER, SIGSEGV, stack_t } from '../abi/signal.ts';
-import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
+import { SCRATCH_FRAME } from '../mm/scratch.ts';
+import { copy_from_user_into, copy_to_user } from '../mm/uaccess.ts';
 import {
   __USER_CS,
   __USER_DS,
@@ -38,7 +39,7 @@ export function setup_rt_frame_64(task: Task, ksig: KSignal): number {
   const placed = get_sigframe(task, ksig.ka, layout.size, false);
   if (!placed) return -EFAULT;
   const { frame, fpstate } = placed;
-  const bytes = new Uint8Array(layout.size);
+  const bytes = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
   const view = new DataView(bytes.buffer);
   if ((ksig.ka.flags & SA_RESTORER) === 0) return -EFAULT;
   view.setBigUint64(layout.pretcode, ksig.ka.restorer, true);
@@ -71,7 +72,7 @@ export function setup_rt_frame_x32(task: Task, ksig: KSignal): number {
   const placed = get_sigframe(task, ksig.ka, layout.size, false);
   if (!placed) return -EFAULT;
   const { frame, fpstate } = placed;
-  const bytes = new Uint8Array(layout.size);
+  const bytes = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
   const view = new DataView(bytes.buffer);
   if ((ksig.ka.flags & SA_RESTORER) === 0) return -EFAULT;
   view.setBigUint64(layout.pretcode, ksig.ka.restorer, true);
@@ -111,42 +112,28 @@ function frame_uc_flags(task: Task): number {
   return UC_FP_XSTATE | UC_SIGCONTEXT_SS | (user_64bit_mode(task) ? UC_STRICT_RESTORE_SS : 0);
 }
 
+/** Where the registers stand in a frame, in the order of their numbers. */
+const GPR_FIELDS = [
+  ...(['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const),
+  ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
+];
+
 /** setup_sigcontext(). */
 function setup_sigcontext(task: Task, bytes: Uint8Array, at: number, fpstate: number): void {
   const { regs } = task;
-  sigcontext_64.writeTo(
-    bytes,
-    {
-      r8: regs.r8,
-      r9: regs.r9,
-      r10: regs.r10,
-      r11: regs.r11,
-      r12: regs.r12,
-      r13: regs.r13,
-      r14: regs.r14,
-      r15: regs.r15,
-      di: regs.rdi,
-      si: regs.rsi,
-      bp: regs.rbp,
-      bx: regs.rbx,
-      dx: regs.rdx,
-      ax: regs.rax,
-      cx: regs.rcx,
-      sp: regs.rsp,
-      ip: regs.rip,
-      flags: regs.rflags,
-      cs: csOf(task),
-      gs: 0,
-      fs: 0,
-      ss: ssOf(task),
-      err: BigInt(task.errorCode),
-      trapno: BigInt(task.trapNr),
-      oldmask: sigmask_to_save(task),
-      cr2: task.cr2,
-      fpstate: BigInt(fpstate),
-    },
-    at,
-  );
+  const { offset } = sigcontext_64;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, sigcontext_64.size);
+  const { gpr } = regs;
+  for (let n = 0; n < 16; n++) view.setBigUint64(offset[GPR_FIELDS[n]!], gpr[n]!, true);
+  view.setBigUint64(offset.ip, regs.rip, true);
+  view.setBigUint64(offset.flags, regs.rflags, true);
+  view.setUint16(offset.cs, csOf(task), true);
+  view.setUint16(offset.ss, ssOf(task), true);
+  view.setBigUint64(offset.err, BigInt(task.errorCode), true);
+  view.setBigUint64(offset.trapno, BigInt(task.trapNr), true);
+  view.setBigUint64(offset.oldmask, sigmask_to_save(task), true);
+  view.setBigUint64(offset.cr2, task.cr2, true);
+  view.setBigUint64(offset.fpstate, BigInt(fpstate), true);
 }
 
 /** sys_rt_sigreturn(): the frame lies 8 bytes below RSP, as the handler's `ret` took the return address. */
@@ -162,8 +149,8 @@ export function sys32_x32_rt_sigreturn(task: Task): bigint | number {
 function sigreturn64(task: Task, layout: typeof rt_sigframe | typeof rt_sigframe_x32, x32: boolean): bigint | number {
   const { regs, mm } = task;
   const frame = Number(regs.rsp) - 8;
-  const bytes = copy_from_user(mm, frame, layout.info);
-  if (typeof bytes === 'number') return badFrame(task);
+  const bytes = task.mm.frames.scratch.unset(SCRATCH_FRAME, layout.info);
+  if (!copy_from_user_into(mm, frame, bytes)) return badFrame(task);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const flags = x32 ? view.getUint32(layout.uc_flags, true) : Number(view.getBigUint64(layout.uc_flags, true) & 7n);
   set_current_blocked(task, view.getBigUint64(layout.sigmask, true));
@@ -182,32 +169,21 @@ export function badFrame(task: Task): number {
 /** restore_sigcontext(), arch/x86/kernel/signal.c. */
 function restore_sigcontext(task: Task, bytes: Uint8Array, at: number, ucFlags: number): number {
   const { regs } = task;
-  const sc = sigcontext_64.read(bytes, at);
+  const { offset } = sigcontext_64;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, sigcontext_64.size);
+  const { gpr } = regs;
   task.restartBlock = { fn: 'none' };
-  regs.rdi = sc.di;
-  regs.rsi = sc.si;
-  regs.rbp = sc.bp;
-  regs.rsp = sc.sp;
-  regs.rbx = sc.bx;
-  regs.rdx = sc.dx;
-  regs.rcx = sc.cx;
-  regs.rax = sc.ax;
-  regs.r8 = sc.r8;
-  regs.r9 = sc.r9;
-  regs.r10 = sc.r10;
-  regs.r11 = sc.r11;
-  regs.r12 = sc.r12;
-  regs.r13 = sc.r13;
-  regs.r14 = sc.r14;
-  regs.r15 = sc.r15;
-  regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (sc.flags & FIX_EFLAGS);
+  for (let n = 0; n < 16; n++) gpr[n] = view.getBigUint64(offset[GPR_FIELDS[n]!], true);
+  const flags = view.getBigUint64(offset.flags, true);
+  regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (flags & FIX_EFLAGS);
   task.origAx = -1n;
-  const cs = sc.cs | 3;
-  let ss = sc.ss | 3;
+  const cs = view.getUint16(offset.cs, true) | 3;
+  let ss = view.getUint16(offset.ss, true) | 3;
   // For the frames of old DOSEMU and CRIU, which hold no SS.
   if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && cs === __USER_CS) ss = force_valid_ss(task, ss);
-  const fault = setUserEntry(task, cs, ss, sc.ip);
-  if (fpu__restore_sig(task, Number(sc.fpstate), false) !== 0) return -EFAULT;
+  const fault = setUserEntry(task, cs, ss, view.getBigUint64(offset.ip, true));
+  const fpstate = Number(view.getBigUint64(offset.fpstate, true));
+  if (fpu__restore_sig(task, fpstate, false) !== 0) return -EFAULT;
   if (fault) forceIretFault(task, fault);
   return 0;
 }

@@ -8,6 +8,7 @@ import { COMPAT_STATFS, COMPAT_STATFS64, type Kstatfs, packStatfs, STATFS } from
 import type { Dentry } from '../fs/dentry.ts';
 import { inode_permission } from '../fs/inode.ts';
 import { lookupPath } from '../fs/namei.ts';
+import { SCRATCH_STAT } from '../mm/scratch.ts';
 import { copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { atOptions, contextOf, fdget_raw, getname, startOf, user_path_at } from './fs-args.ts';
@@ -17,7 +18,7 @@ type StatLayout = typeof STAT;
 /** cp_new_stat(), cp_stat64(), cp_compat_stat(). */
 function putStat(task: Task, dentry: Dentry | number, buf: number, layout: StatLayout): number {
   if (typeof dentry === 'number') return dentry;
-  const bytes = packStat(layout, dentry.inode.stat());
+  const bytes = packStat(layout, dentry.inode.stat(), task.mm.frames.scratch.zeroed(SCRATCH_STAT, layout.size));
   return bytes === undefined ? -EOVERFLOW : copy_to_user(task.mm, buf, bytes);
 }
 

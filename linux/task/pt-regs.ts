@@ -86,6 +86,7 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
   const { kernel } = task;
   kernel.switchTo(task);
   task.regs.rip = ip;
+  if (sameEntry(task, cs, ss) && ip < USER_ADDRESSES) return undefined;
   const refused = checkIret(task, cs, ss, ip);
   // To a stack of the LDT IRET goes by way of espfix64, whose faults come as #DF: do_double_fault() makes #GP(0) of it.
   const fault = refused && (ss & SELECTOR_TI) !== 0 ? { vector: Vector.GP, errorCode: 0 } : refused;
@@ -97,6 +98,14 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
   // AMD's IRET to compatibility mode clears the upper half.
   if (!task.regs.long) task.regs.rsp &= 0xffff_ffffn;
   return undefined;
+}
+
+const USER_ADDRESSES = 1n << 47n;
+
+/** CS and SS are the flat 64-bit segments already, whose descriptors nobody can change. */
+function sameEntry(task: Task, cs: number, ss: number): boolean {
+  if (cs !== __USER_CS || ss !== __USER_DS || task.badSelectors !== undefined) return false;
+  return task.regs.cs === cs && task.regs.ss === ss;
 }
 
 /** Good selectors of CS and SS, without IRET's look at RIP: SYSRET has none. */

@@ -1,0 +1,29 @@
+/**
+ * Buffers for what a call only copies to or from user memory: signal frames, stat structures. V8 takes arrays of more
+ * than 64 bytes from outside of its heap, which costs more than the rest of such a call. No state: each use begins anew.
+ */
+export class Scratch {
+  readonly #kept = new Map<number, Uint8Array>();
+
+  /** Zeroes, until the next call with the same use and size. */
+  zeroed(use: ScratchUse, size: number): Uint8Array {
+    return this.unset(use, size).fill(0);
+  }
+
+  /** Bytes that the caller writes all of. */
+  unset(use: ScratchUse, size: number): Uint8Array {
+    const key = size * 8 + use;
+    let bytes = this.#kept.get(key);
+    if (bytes === undefined) {
+      bytes = new Uint8Array(size);
+      this.#kept.set(key, bytes);
+    }
+    return bytes;
+  }
+}
+
+/** Who has the buffer: two uses never share one. */
+export const SCRATCH_FRAME = 0,
+  SCRATCH_XSTATE = 1,
+  SCRATCH_STAT = 2;
+export type ScratchUse = 0 | 1 | 2;
