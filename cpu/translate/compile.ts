@@ -16,6 +16,7 @@ import { type BlockBuilder, isOwnLoop, Nesting } from './nesting.ts';
 import { Local, local, RegionCode, VOID } from './region-code.ts';
 import { Untranslatable } from './region-operands.ts';
 import { type Knowledge, RegionOps } from './region-ops.ts';
+import { scalarsOf } from './scalars.ts';
 import { type Site, walk } from './sites.ts';
 
 export interface CompiledRegion {
@@ -73,6 +74,7 @@ class Compiler implements BlockBuilder<Leaving> {
     this.options = options;
     this.need = graph.nodes.reduce((sum, n) => sum + n.block.count, 0);
     this.code = new RegionCode(options.long);
+    this.code.vectors.scalars = scalarsOf(graph.nodes, data, interpreter);
     this.exits = new RegionExits(this.code, data);
     this.nesting = new Nesting(this.code, graph, this);
     const region = {
@@ -80,7 +82,8 @@ class Compiler implements BlockBuilder<Leaving> {
       exit: () => this.exits.exit(),
       functionIndex: this.imports.index.bind(this.imports),
       windowOf: (site: Site, write: boolean) => options.windowOf(this.node, site, write),
-      mxcsr: () => {
+      mxcsr: options.mxcsr,
+      asksMxcsr: () => {
         this.mxcsr = options.mxcsr;
         return options.mxcsr;
       },

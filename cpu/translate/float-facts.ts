@@ -1,30 +1,84 @@
 /** What is known of the floating-point values in a region's locals (ir/known-floats.ts). */
-import type { F32, F64 } from '../ir/expr.ts';
-import type { KnownFloats } from '../ir/known-floats.ts';
+import type { Expr, F32, F64 } from '../ir/expr.ts';
+import { Known, type KnownFloats } from '../ir/known-floats.ts';
+import { MxcsrClass } from './mxcsr.ts';
+
+const BOTH = Known.notDenormal | Known.notNan;
 
 export class FloatFacts implements KnownFloats {
   readonly inexact: boolean;
   readonly leave: () => void;
-  /** By local. */
-  private readonly facts = new Map<number, number>();
+  /** Is what is being built run only under some condition? */
+  private readonly conditional: () => boolean;
+  /** By local: of registers, and of values within an instruction. */
+  private readonly registers = new Map<number, number>();
+  private readonly scratch = new Map<number, number>();
 
-  constructor(inexact: boolean, leave: () => void) {
-    this.inexact = inexact;
+  constructor(mxcsr: MxcsrClass, leave: () => void, conditional: () => boolean) {
+    this.inexact = mxcsr === MxcsrClass.inexact;
     this.leave = leave;
+    this.conditional = conditional;
   }
 
   knows(v: F32 | F64, what: number): boolean {
-    return v.op === 0x20 && ((this.facts.get(v.value as number) ?? 0) & what) === what;
+    return (this.of(v) & what) === what;
   }
 
   learn(v: F32 | F64, what: number): void {
-    if (v.op !== 0x20) return;
+    if (v.op !== 0x20 || this.conditional()) return;
     const n = v.value as number;
-    this.facts.set(n, (this.facts.get(n) ?? 0) | what);
+    const map = this.registers.has(n) ? this.registers : this.scratch;
+    map.set(n, (map.get(n) ?? 0) | what);
   }
 
-  /** Scratch locals get other values from here on. */
-  forget(): void {
-    this.facts.clear();
+  /** What is known of a value. */
+  of(v: Expr): number {
+    switch (v.op) {
+      case 0x20:
+        return this.registers.get(v.value as number) ?? this.scratch.get(v.value as number) ?? 0;
+      case 0xb2: // conversions of integers
+      case 0xb4:
+      case 0xb7:
+      case 0xb9:
+        return BOTH;
+      case 0x8b: // absolute value and negation
+      case 0x8c:
+      case 0x99:
+      case 0x9a:
+      case 0xbb: // a double made of a single
+        return this.of(v.args[0]!);
+      case 0xbe:
+      case 0xbf:
+        return ofConstant(v.args[0]!);
+      default:
+        return 0;
+    }
+  }
+
+  /** A register's local has a new value. */
+  become(local: number, what: number): void {
+    this.registers.set(local, this.conditional() ? 0 : what);
+  }
+
+  /** Nothing is known of registers, or what was at the end of the only block before. */
+  begin(before?: ReadonlyMap<number, number>): void {
+    for (const n of this.registers.keys()) this.registers.set(n, 0);
+    for (const [n, what] of before ?? []) this.registers.set(n, what);
+    this.endInstruction();
+  }
+
+  get all(): ReadonlyMap<number, number> {
+    return new Map(this.registers);
+  }
+
+  endInstruction(): void {
+    this.scratch.clear();
   }
 }
+
+function ofConstant(bits: Expr): number {
+  if (bits.op === 0x42) return kind(Number((BigInt.asUintN(64, bits.value as bigint) << 1n) >> 53n), bits.value === 0n);
+  if (bits.op === 0x41) return kind(((bits.value as number) >>> 23) & 0xff, bits.value === 0);
+  return 0;
+}
+const kind = (exponent: number, zero: boolean): number => (zero || (exponent > 0 && exponent < 0xff) ? BOTH : 0);

@@ -1,5 +1,6 @@
 /** Simplifies expressions whose parts are constants by now, as operands of a translated instruction often are. */
 import { type Expr, i32, i64, node, type Type } from '../ir/expr.ts';
+import { foldExtract, foldReinterpret, foldReplace, foldXor } from './fold-vectors.ts';
 
 const CONST32 = 0x41;
 const CONST64 = 0x42;
@@ -127,12 +128,13 @@ function unary(e: Expr, a: Expr): Expr | undefined {
 function shallow(e: Expr): Expr {
   const { args, op } = e;
   const a = args[0]!;
-  if (args.length === 1) return unary(e, a) ?? e;
+  if (args.length === 1) return unary(e, a) ?? foldReinterpret(e, a) ?? foldExtract(e, a) ?? e;
   const b = args[1]!;
   if (args.length === 3) {
     const c = args[2]!;
     return op === SELECT && is32(c) ? (num(c) !== 0 ? a : b) : e;
   }
+  if (e.type === 'v128') return foldReplace(e, a, b) ?? foldXor(e, a, b) ?? e;
   if (is32(b)) {
     if (is32(a)) {
       const r = binary32(op, num(a), num(b));

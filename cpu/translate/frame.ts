@@ -3,7 +3,7 @@ import { i32 } from '../ir/expr.ts';
 import type { AnyFunction } from '../ir/function.ts';
 import { auxOfFlags, FlagKind, resultOfFlags } from '../runtime/flags.ts';
 import type { RuntimeImports } from '../runtime/module.ts';
-import { gprOffset, State, vectorOffset } from '../state.ts';
+import { gprOffset, State } from '../state.ts';
 import { Local, local, type RegionCode } from './region-code.ts';
 
 /** @param need the budget is kept less that much, so that it is below zero when no more blocks should be begun */
@@ -13,12 +13,7 @@ export function prologue(code: RegionCode, need: number): void {
     code.loadState('i64', gprOffset(n));
     code.set(n);
   }
-  for (const [key, l] of code.vectors) {
-    code.constant(0);
-    code.op(0xfd, 0, 0);
-    code.w.uleb(vectorOffset(key >> 2) + (key & 3) * 16);
-    code.set(l);
-  }
+  code.vectors.load();
   code.loadWindows();
   code.loadState('i64', State.flagResult);
   code.set(Local.flagA);
@@ -37,12 +32,7 @@ export function epilogue(code: RegionCode, need: number, imports: RuntimeImports
   for (let n = 0; n < 16; n++) {
     if (code.written & (1 << n)) code.storeState('i64', gprOffset(n), () => code.get(n));
   }
-  for (const key of code.vectorsWritten) {
-    code.constant(0);
-    code.get(code.vectors.get(key)!);
-    code.op(0xfd, 0x0b, 0);
-    code.w.uleb(vectorOffset(key >> 2) + (key & 3) * 16);
-  }
+  code.vectors.store();
   storeFlags(code, imports);
   code.storeState('i32', State.budget, () => {
     code.get(Local.budget);

@@ -4,12 +4,13 @@
  * A read of a register is not copied: the expression names the register's local. Only when the register is written while
  * such expressions are still about are they turned to a copy, made just before.
  */
-import { type Expr, type I32, type I64, i32, i64, node, type Type, type V128 } from '../ir/expr.ts';
+import { type Expr, type I32, type I64, i32, i64, node, type Type } from '../ir/expr.ts';
 import type { Variable } from '../ir/function.ts';
 import { State, WINDOWS } from '../state.ts';
 import { emitExpr } from '../wasm/emit.ts';
 import { ByteWriter } from '../wasm/writer.ts';
 import { fold } from './fold.ts';
+import { VectorRegisters } from './vector-registers.ts';
 import { WindowEntry } from './windows.ts';
 
 export const VOID = 0x40;
@@ -45,9 +46,7 @@ export class RegionCode {
   /** Bit n: general register n is used; is written. */
   used = 0;
   written = 0;
-  /** Local of a vector register's 16-byte lane by `register * 4 + lane`, and those written. */
-  readonly vectors = new Map<number, number>();
-  readonly vectorsWritten = new Set<number>();
+  readonly vectors = new VectorRegisters(this);
   /** Locals of the windows in use. */
   readonly windows = new Map<number, WindowLocals>();
   /** The mode is 64-bit: so are addresses, and the windows' bounds. */
@@ -185,20 +184,9 @@ export class RegionCode {
     this.assign(n, e);
   }
 
-  vectorLocal(register: number, lane: number): number {
-    const key = register * 4 + lane;
-    let local = this.vectors.get(key);
-    if (local === undefined) {
-      local = this.reserve('v128');
-      this.vectors.set(key, local);
-    }
-    return local;
-  }
-
-  setVector(register: number, lane: number, v: V128): void {
-    const l = this.vectorLocal(register, lane);
-    this.vectorsWritten.add(register * 4 + lane);
-    this.assign(l, v);
+  /** Is what is being built run only under some condition? */
+  get conditional(): boolean {
+    return this.frames.length > 0;
   }
 
   private saveReads(list: Read[], local: number, fixed: number): void {

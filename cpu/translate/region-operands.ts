@@ -3,15 +3,28 @@ import { loadAt } from '../interp/handler-code.ts';
 import { OperandOps } from '../interp/operand-ops.ts';
 import { Rec } from '../interp/record.ts';
 import type { Variant } from '../interp/variant.ts';
-import { type Expr, type F64, type I32, type I64, type Int, i32, i64, node, type Type, type V128 } from '../ir/expr.ts';
+import {
+  type Expr,
+  type F32,
+  type F64,
+  type I32,
+  type I64,
+  type Int,
+  i32,
+  i64,
+  node,
+  type Type,
+  type V128,
+} from '../ir/expr.ts';
 import type { AnyFunction } from '../ir/function.ts';
 import type { Lane } from '../ir/ops.ts';
-import { v128 } from '../ir/vector.ts';
+import { f32x4, f64x2, v128 } from '../ir/vector.ts';
 import { fieldSize, State, type StateField } from '../state.ts';
-import { Load } from '../wasm/emit.ts';
+import { Load, Store } from '../wasm/emit.ts';
 import { Addresses, type CheckExits, type Host, type Place } from './addresses.ts';
 import { FlagKeeper } from './flag-keeper.ts';
 import { fold } from './fold.ts';
+import { lowPut } from './fold-vectors.ts';
 import type { RegionCode } from './region-code.ts';
 import { GPR_END, RegisterParts } from './register-parts.ts';
 import { type Value, Values } from './values.ts';
@@ -93,6 +106,14 @@ export abstract class RegionOperands extends OperandOps<Host> {
 
   let<T extends Type>(e: Expr<T>): Expr<T> {
     const f = fold(e);
+    const put = f.type === 'v128' ? lowPut(f as V128) : undefined;
+    if (put)
+      return node(
+        f.type,
+        f.op,
+        put.map((part) => this.let(part)),
+        0,
+      );
     const value = this.unconditional ? this.values.affineOf(f) : undefined;
     const named = this.code.let(f);
     if (named.op === 0x20 && (named.value as number) >= 16) this.values.name(named.value as number, f, value);
@@ -174,18 +195,35 @@ export abstract class RegionOperands extends OperandOps<Host> {
   }
 
   vector(n: number, lane: Lane = 0): V128 {
-    return this.code.read(this.code.vectorLocal(n, lane), 'v128');
+    return this.code.vectors.get(n, lane);
   }
 
   setVector(n: number, v: V128, lane: Lane = 0): void {
-    const l = this.code.vectorLocal(n, lane);
-    this.code.vectorsWritten.add(n * 4 + lane);
-    this.code.assign(l, v);
+    this.code.vectors.set(n, lane, v);
+  }
+
+  override readVector(i: number, lane: Lane = 0): V128 {
+    const { kind, bits } = this.form(i);
+    if (kind === 'memory' && bits === 64) return f64x2.replace(v128.zero(), 0, this.readF64(i));
+    if (kind === 'memory' && bits === 32) return f32x4.replace(v128.zero(), 0, this.readF32(i));
+    return super.readVector(i, lane);
   }
 
   override readF64(i: number): F64 {
-    if (this.form(i).kind !== 'vector') return super.readF64(i);
-    return this.let(node('f64', 0xfd0000 + 0x21, [this.readVector(i)], 0) as F64);
+    return this.form(i).kind === 'memory'
+      ? this.loadFloat('f64', Load.f64, i)
+      : this.let(f64x2.extract(this.readVector(i), 0));
+  }
+
+  override readF32(i: number): F32 {
+    return this.form(i).kind === 'memory'
+      ? this.loadFloat('f32', Load.f32, i)
+      : this.let(f32x4.extract(this.readVector(i), 0));
+  }
+
+  private loadFloat<T extends 'f32' | 'f64'>(type: T, op: number, i: number): Expr<T> {
+    const host = this.host(i, this.form(i).bits >> 3, false);
+    return this.let(node(type, op, [host.base], host.offset));
   }
 
   stackIndex(): I32 {
@@ -366,7 +404,16 @@ export abstract class RegionOperands extends OperandOps<Host> {
   private storeAt(bits: number, address: I32, v: Int, offset = 0): void {
     const { code } = this;
     code.emit(address);
-    code.emit(v);
+    const plain = fold(v);
+    // The bits of a floating-point number go to memory as they are.
+    const float = plain.op === 0xbd ? Store.f64 : plain.op === 0xbc ? Store.f32 : undefined;
+    if (float && bits === (float === Store.f64 ? 64 : 32)) {
+      code.emit(plain.args[0]!);
+      code.op(float, 0);
+      code.w.uleb(offset);
+      return;
+    }
+    code.emit(plain);
     const wide = v.type === 'i64';
     const opcode = { 8: [0x3a, 0x3c], 16: [0x3b, 0x3d], 32: [0x36, 0x3e], 64: [0, 0x37] }[bits]?.[wide ? 1 : 0];
     if (!opcode) throw new Error(`no store of ${v.type} for ${bits} bits`);

@@ -11,7 +11,7 @@ import type { CheckExits, Fact } from './addresses.ts';
 import type { FlagShape } from './flag-keeper.ts';
 import { FloatFacts } from './float-facts.ts';
 import { constant32, fold } from './fold.ts';
-import { isOfClass, type MxcsrClass } from './mxcsr.ts';
+import { isOfClass, MxcsrClass } from './mxcsr.ts';
 import type { RegionCode } from './region-code.ts';
 import { RegionOperands, Untranslatable } from './region-operands.ts';
 import type { Site } from './sites.ts';
@@ -27,14 +27,16 @@ export interface Region extends CheckExits {
   /** Leaves before this instruction in any case. */
   exit(): void;
   functionIndex(fn: AnyFunction): number;
-  /** The class of MXCSR that the region is made for; asking makes it one for this class only. */
-  mxcsr(): MxcsrClass;
+  /** The class of MXCSR that there is now; asking makes the region one for this class only. */
+  readonly mxcsr: MxcsrClass;
+  asksMxcsr(): MxcsrClass;
 }
 
 /** What is known of registers and memory, for the block after this one. */
 export interface Knowledge {
   readonly values: readonly Value[];
   readonly facts: readonly Fact[];
+  readonly floats: ReadonlyMap<number, number>;
 }
 
 export class RegionOps extends RegionOperands implements Ops {
@@ -43,25 +45,28 @@ export class RegionOps extends RegionOperands implements Ops {
   end: End | undefined;
   private readonly region: Region;
   private ended = false;
-  /** By the class of MXCSR. */
-  private readonly floatFacts: readonly FloatFacts[];
+  private readonly floatFacts: FloatFacts;
 
   constructor(code: RegionCode, region: Region, data: DataView, vectorLanes: number) {
     super(code, region, data, vectorLanes);
     this.region = region;
-    const leave = (): void => this.exit();
-    this.floatFacts = [new FloatFacts(true, leave), new FloatFacts(false, leave)];
+    this.floatFacts = new FloatFacts(
+      region.mxcsr,
+      () => this.exit(),
+      () => code.conditional,
+    );
+    code.vectors.facts = this.floatFacts;
   }
 
   get floats(): FloatFacts | undefined {
-    return this.floatFacts[this.region.mxcsr()];
+    return this.region.asksMxcsr() === MxcsrClass.other ? undefined : this.floatFacts;
   }
 
   override set(field: StateField, v: Int): void {
     // Only a value of the class that the region is made for may be loaded.
     if (field === 'mxcsr' && this.level === 0) {
       this.flags.keep();
-      this.code.emit(i32.eqz(isOfClass(v as I32, this.region.mxcsr())));
+      this.code.emit(i32.eqz(isOfClass(v as I32, this.region.asksMxcsr())));
       this.region.exitIf();
     }
     super.set(field, v);
@@ -74,13 +79,13 @@ export class RegionOps extends RegionOperands implements Ops {
     variant.row.row.lower(this);
     if (this.touchesMmx) this.enterMmx();
     this.endInstruction();
-    for (const facts of this.floatFacts) facts.forget();
+    this.floatFacts.endInstruction();
     if (this.end === undefined) this.code.release(this.flags.held);
   }
 
   /** What is known at this place. */
   get knowledge(): Knowledge {
-    return { values: this.values.all, facts: [...this.addresses.facts] };
+    return { values: this.values.all, facts: [...this.addresses.facts], floats: this.floatFacts.all };
   }
 
   /** Starts a block, with its accesses and with what is known from the only block before it. */
@@ -88,6 +93,7 @@ export class RegionOps extends RegionOperands implements Ops {
     this.end = undefined;
     this.values.begin(knowledge?.values);
     this.addresses.begin(sites, knowledge?.facts ?? []);
+    this.floatFacts.begin(knowledge?.floats);
     this.code.release([]);
     this.flags.begin(shape);
   }
@@ -96,6 +102,7 @@ export class RegionOps extends RegionOperands implements Ops {
 
   private forgetValues(): void {
     this.addresses.facts = [];
+    this.floatFacts.begin();
     this.values.forget();
   }
 

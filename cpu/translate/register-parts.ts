@@ -63,11 +63,11 @@ export class RegisterParts {
     if (slot < State.vector || slot >= VECTOR_END) {
       return this.builder.let(node('v128', Load.v128, [i32.const(0)], slot + lane * 16));
     }
-    return this.code.read(this.code.vectorLocal((slot - State.vector) >> 6, lane), 'v128');
+    return this.code.vectors.get((slot - State.vector) >> 6, lane);
   }
 
   setVectorAt(slot: number, lane: number, v: V128): void {
-    this.code.setVector((slot - State.vector) >> 6, lane, v);
+    this.code.vectors.set((slot - State.vector) >> 6, lane, v);
   }
 
   /** The low bits of a vector register as an integer. */

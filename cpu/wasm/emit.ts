@@ -34,5 +34,15 @@ function emitMemarg(w: ByteWriter, offset: number): void {
 }
 
 /** Opcodes of loads and stores by width and type. */
-export const Load = { i32: 0x28, i64: 0x29, u8: 0x2d, u16: 0x2f, s32as64: 0x34, u32as64: 0x35, v128: SIMD } as const;
-export const Store = { i32: 0x36, i64: 0x37, i8: 0x3a, i16: 0x3b, v128: SIMD + 0x0b } as const;
+export const Load = {
+  i32: 0x28,
+  i64: 0x29,
+  f32: 0x2a,
+  f64: 0x2b,
+  u8: 0x2d,
+  u16: 0x2f,
+  s32as64: 0x34,
+  u32as64: 0x35,
+  v128: SIMD,
+} as const;
+export const Store = { i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39, i8: 0x3a, i16: 0x3b, v128: SIMD + 0x0b } as const;

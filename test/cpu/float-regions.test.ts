@@ -36,7 +36,7 @@ const VALUES = [
 
 /**
  * For every pair of values, in RSI and RDI, what `body` (12 bytes) does with XMM0 and XMM1; the result, MXCSR and CF ZF PF
- * are mixed into RAX. EBP times; then UD2.
+ * are mixed into RAX. EBP times; then UD2. `scalar`: with MOVSD in place of MOVUPS, the registers are mostly scalars.
  *
  * again: xor esi, esi; outer: xor edi, edi; inner: movups xmm0, [rbx+rsi*8]; movups xmm1, [rbx+rdi*8]; movups xmm2, xmm0;
  * BODY; mov ecx, 0; setb cl; setp ch; lea rax, [rax+rcx]; mov ecx, 0; sete cl; seta ch; lea rax, [rax+rcx*4];
@@ -44,16 +44,20 @@ const VALUES = [
  * mov ecx, [rbx+0x810]; imul rax, rax, 0x1003; add rax, rcx; inc edi; cmp edi, r8d; jb inner; inc esi; cmp esi, r8d;
  * jb outer; dec ebp; jnz again; ud2
  */
-const program = (body: string): string => {
+const program = (body: string, scalar: boolean): string => {
   const filled = body.replace(/\s/g, '').padEnd(24, '90');
   expect(filled.length).to.equal(24);
-  return `31f6 31ff 0f1004f3 0f100cfb 0f10d0 ${filled}
+  // MOVSD is a byte longer than MOVUPS.
+  const [load, store, inner, outer, again] = scalar
+    ? ['f20f10', 'f20f11', '91', '88', '82']
+    : ['0f10', '0f11', '94', '8b', '85'];
+  return `31f6 31ff ${load}04f3 ${load}0cfb 0f10d0 ${filled}
     b900000000 0f92c1 0f9ac5 488d0408 b900000000 0f94c1 0f97c5 488d0488
-    0f118300080000 48338300080000 48c1c007 48038308080000 0fae9b10080000 8b8b10080000 4869c003100000 4801c8
-    ffc7 4439c7 7294 ffc6 4439c6 728b ffcd 7585 0f0b`;
+    ${store}8300080000 48338300080000 48c1c007 48038308080000 0fae9b10080000 8b8b10080000 4869c003100000 4801c8
+    ffc7 4439c7 72${inner} ffc6 4439c6 72${outer} ffcd 75${again} 0f0b`;
 };
 
-function run(m: Machine, body: string, mxcsr: number): object {
+function run(m: Machine, code: string, mxcsr: number): object {
   m.reset(64);
   const { regs } = m.cpu;
   const begin = m.cpu.icount;
@@ -67,7 +71,7 @@ function run(m: Machine, body: string, mxcsr: number): object {
   regs.gpr[8] = BigInt(VALUES.length - 1);
   regs.rbp = 2n;
   regs.view.setUint32(State.mxcsr, mxcsr, true);
-  m.load(program(body));
+  m.load(code);
   const exit = m.cpu.run(10_000_000);
   const vectors = Buffer.from(regs.view.buffer, regs.view.byteOffset + State.vector, 3 * 64).toString('hex');
   return {
@@ -132,8 +136,11 @@ describe('floating point in regions', () => {
     it(name, () => {
       const { counters } = fast.cpu.translator!;
       const { regions } = counters;
-      for (const mxcsr of Object.values(states)) {
-        expect(run(fast, body, mxcsr)).to.deep.equal(run(slow, body, mxcsr));
+      for (const scalar of [false, true]) {
+        const code = program(body, scalar);
+        for (const mxcsr of Object.values(states)) {
+          expect(run(fast, code, mxcsr)).to.deep.equal(run(slow, code, mxcsr));
+        }
       }
       expect(counters.regions).to.be.greaterThan(regions);
       expect(counters.failed).to.equal(0);
