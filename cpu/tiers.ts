@@ -65,7 +65,9 @@ export class Tiers {
       }
       throw e;
     } finally {
-      this.icount += this.slice - this.data.getInt32(State.budget, true);
+      const retired = this.slice - this.data.getInt32(State.budget, true);
+      this.icount += retired;
+      if (!translator) interpreter.worked(retired);
       this.slice = 0;
       this.data.setInt32(State.budget, 0, true);
       this.data.setInt32(State.reserve, 0, true);
@@ -130,7 +132,10 @@ export class Tiers {
       if (outcome === Outcome.Region) {
         start = this.runRegions(translator);
       } else if (outcome === Outcome.Budget && this.data.getInt32(State.reserve, true) > 0) {
-        if (!translator.isTracing) translator.sample();
+        if (!translator.isTracing) {
+          interpreter.worked(translator.options.interval);
+          translator.sample();
+        }
         this.grant();
         const block = blocks.lookUp();
         start = block.start;

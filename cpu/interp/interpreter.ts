@@ -3,6 +3,7 @@
  * function each for the handlers of the others, compiled when a program first needs them and called through a table.
  */
 
+import { setFlagsFromString } from 'node:v8';
 import type { Instruction } from '../decode/decoder.ts';
 import type { CompiledRow } from '../decode/encoding.ts';
 import { compileRow } from '../decode/encoding.ts';
@@ -53,9 +54,29 @@ const PTR = 0;
 const RIP = 1;
 const LINK = 2;
 
+/**
+ * To optimise the main function takes V8 as long as it saves in about so many instructions: most programs do not run
+ * as many outside of regions.
+ */
+const OPTIMISE_AFTER = 100_000_000;
+/** A custom section without a name. */
+const EMPTY_SECTION = [0, 1, 0];
+
+/** WebAssembly functions that are first called in `make` stay as V8's baseline compiler has made them. */
+function withoutTierUp<T>(make: () => T): T {
+  setFlagsFromString('--wasm-tier-up-filter=1000000');
+  try {
+    return make();
+  } finally {
+    setFlagsFromString('--wasm-tier-up-filter=-1');
+  }
+}
+
 export class Interpreter {
   /** Runs from the record until something needs the caller; returns an Outcome. */
-  readonly run: (record: number) => number;
+  run: (record: number) => number;
+  /** Instructions until V8 may optimise the main function. */
+  private untilOptimised = OPTIMISE_AFTER;
   private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_SIZE });
   private readonly environment: Record<string, unknown>;
   readonly runtime: Runtime;
@@ -107,7 +128,26 @@ export class Interpreter {
     this.pending = [];
     this.mainCount = this.variants.length;
     const main = this.store.get('main') ?? this.store.add('main', this.makeMain());
-    this.run = this.instantiate(main, (n) => n)['run'] as (record: number) => number;
+    this.run = withoutTierUp(() => {
+      const run = this.instantiate(main, (n) => n)['run'] as (record: number) => number;
+      // V8 compiles it when it is first called: with no budget, that is all that happens.
+      const budget = new Int32Array(memory.buffer, State.budget, 1);
+      budget[0] = -1;
+      run(0);
+      budget[0] = 0;
+      return run;
+    });
+  }
+
+  /** So many instructions were run since the last call. */
+  worked(instructions: number): void {
+    if (this.untilOptimised <= 0) return;
+    this.untilOptimised -= instructions;
+    if (this.untilOptimised > 0) return;
+    const main = this.store.get('main')!;
+    // V8 knows modules by their bytes: this one is another.
+    const bytes = new Uint8Array([...main.bytes, ...EMPTY_SECTION]);
+    this.run = this.instantiate({ ...main, bytes }, (n) => n)['run'] as (record: number) => number;
   }
 
   /** The handler of an instruction; `flush` before running it. */
