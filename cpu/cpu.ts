@@ -10,7 +10,7 @@ import { Fault, WatchRetry } from './fault.ts';
 import { HelperContext } from './interp/helper-context.ts';
 import { Interpreter, type Port } from './interp/interpreter.ts';
 import { Action } from './interp/record.ts';
-import { coldRows, commonRows } from './isa/all.ts';
+import { allRows } from './isa/all.ts';
 import { avx512Rows } from './isa/avx512.ts';
 import { maskedHost } from './masked-access.ts';
 import { MemoryAccess } from './memory-access.ts';
@@ -100,15 +100,13 @@ export class Cpu implements Port {
     const retry = new WatchRetry();
     this.access = new MemoryAccess(this.memory, this.tlb, this.cache, this.fault, retry);
     this.helperContext = new HelperContext(this, buffer);
-    const common = commonRows.map(compileRow);
-    const cold = coldRows.map(compileRow);
-    const all = [...common, ...cold];
+    const rows = allRows.map(compileRow);
     // What the build keeps is for vector registers of 32 bytes.
     this.modules = options.modules ?? (this.avx512 ? new ModuleStore() : ModuleStore.shipped());
     const vectorBytes = this.avx512 ? 64 : 32;
-    this.interpreter = new Interpreter(this.memory.wasm, { common, cold }, this, vectorBytes, this.modules);
+    this.interpreter = new Interpreter(this.memory.wasm, rows, this, vectorBytes, this.modules);
     const extension = this.avx512 ? avx512Tables : undefined;
-    const decoder = new Decoder(buildTable(all, true), buildTable(all, false), extension);
+    const decoder = new Decoder(buildTable(rows, true), buildTable(rows, false), extension);
     const { memory, tlb, cache, access, segments, interpreter } = this;
     this.blocks = new Blocks(memory, tlb, cache, access, segments, decoder, interpreter);
     const { translate = DEFAULT_TRANSLATE } = options;

@@ -1,6 +1,6 @@
 /**
- * The interpreter: one WebAssembly function whose `br_table` has a case for each handler of the common rows, and one
- * function each for the handlers of the others, compiled when a program first needs them and called through a table.
+ * The interpreter: one WebAssembly function whose `br_table` has a case for each handler that is hot (hot.ts), and one
+ * function each for the others, compiled when a program first needs them and called through a table.
  */
 
 import { setFlagsFromString } from 'node:v8';
@@ -22,6 +22,7 @@ import {
 import { EvexOps } from './evex-ops.ts';
 import { Import, Locals } from './handler-code.ts';
 import type { HelperContext } from './helper-context.ts';
+import { isHot } from './hot.ts';
 import { RecordOps, type Surroundings } from './lowering.ts';
 import { pseudoRows } from './pseudo.ts';
 import { Action, Outcome, RECORD_SIZE, Rec } from './record.ts';
@@ -101,7 +102,7 @@ export class Interpreter {
   /** @param store has modules that need not be made, and keeps those that are */
   constructor(
     memory: WebAssembly.Memory,
-    rows: { readonly common: readonly CompiledRow[]; readonly cold: readonly CompiledRow[] },
+    rows: readonly CompiledRow[],
     port: Port,
     vectorBytes: 32 | 64,
     store: ModuleStore,
@@ -110,11 +111,11 @@ export class Interpreter {
     this.port = port;
     this.store = store;
     const pseudo = pseudoRows.map(compileRow);
-    for (const { row } of [...pseudo, ...rows.common, ...rows.cold]) {
+    for (const { row } of [...pseudo, ...rows]) {
       if (!this.meanings.has(row.lower)) this.meanings.set(row.lower, this.meanings.size);
     }
     for (const row of pseudo) this.number(variantOf(row, 64, false, 0, 0));
-    for (const row of rows.common) this.enumerate(row);
+    for (const row of rows) this.enumerate(row);
     this.runtime = new Runtime(memory, store);
     this.environment = {
       memory,
@@ -222,7 +223,7 @@ export class Interpreter {
     return n;
   }
 
-  /** All variants of a common row, so that they become cases of the main function. */
+  /** The hot variants of a row become cases of the main function. */
   private enumerate(row: CompiledRow): void {
     const places = row.operands.map((o) => o.place).join('');
     const forms = /[EWQ]/.test(places) ? [false, true] : [/[MO]/.test(places)];
@@ -232,6 +233,7 @@ export class Interpreter {
       if (row.sized && size === 32 && row.row.options.mode === '64' && row.row.options.osz) continue;
       for (const w of row.operands.some((o) => o.size === 'y') ? ([0, 1] as const) : ([0] as const)) {
         for (const isMemory of forms) {
+          if (!isHot(row, size, isMemory)) continue;
           const n = (size === 64 ? 2 : size === 32 ? 1 : 0) + 3 * ((isMemory ? 1 : 0) + 4 * w);
           row.handlers[n] = this.number(variantOf(row, size, isMemory, 0, w));
         }

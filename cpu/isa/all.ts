@@ -1,4 +1,4 @@
-/** The whole table. Common chapters become cases of the interpreter's main function, cold ones functions of their own. */
+/** The whole table. */
 import { arithRows } from './arith.ts';
 import { bcdRows } from './bcd.ts';
 import { bitsRows } from './bits.ts';
@@ -25,7 +25,7 @@ import { systemRows } from './system.ts';
 import { x87Rows } from './x87.ts';
 import { xsaveRows } from './x87-xsave.ts';
 
-export const commonRows: readonly Row[] = [
+export const allRows: readonly Row[] = [
   ...arithRows,
   ...logicRows,
   ...movRows,
@@ -33,9 +33,6 @@ export const commonRows: readonly Row[] = [
   ...muldivRows,
   ...stackRows,
   ...controlRows,
-];
-
-export const coldRows: readonly Row[] = [
   ...stringRows,
   ...systemRows,
   ...bcdRows,

@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { Code, CpuidFeature, DecoderOptions, Decoder as Iced, Mnemonic } from 'iced-x86';
 import { Decoder } from '../../cpu/decode/decoder.ts';
 import { buildTable, compileRow } from '../../cpu/decode/encoding.ts';
-import { coldRows, commonRows } from '../../cpu/isa/all.ts';
+import { allRows } from '../../cpu/isa/all.ts';
 import { avx512Rows } from '../../cpu/isa/avx512.ts';
 
-const rows = [...commonRows, ...coldRows].map(compileRow);
+const rows = allRows.map(compileRow);
 const wideRows = avx512Rows().map(compileRow);
 const decoder = new Decoder(buildTable(rows, true), buildTable(rows, false), () => ({
   long: buildTable(wideRows, true),

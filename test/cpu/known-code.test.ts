@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { BlockBuilder, type BuiltBlock } from '../../cpu/decode/block-builder.ts';
 import { Decoder } from '../../cpu/decode/decoder.ts';
 import { buildTable, compileRow } from '../../cpu/decode/encoding.ts';
-import { coldRows, commonRows } from '../../cpu/isa/all.ts';
+import { allRows } from '../../cpu/isa/all.ts';
 import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
 import { Mode } from '../../cpu/segment.ts';
 import { RECORDS } from '../../cpu/state.ts';
@@ -20,7 +20,7 @@ class Both {
   private readonly builder: BlockBuilder;
 
   constructor() {
-    const rows = [...commonRows, ...coldRows].map(compileRow);
+    const rows = allRows.map(compileRow);
     const decoder = new Decoder(buildTable(rows, true), buildTable(rows, false));
     const { cpu } = new Machine();
     this.memory = cpu.memory;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { Command } from 'commander';
-import { coldRows, commonRows } from '../../cpu/isa/all.ts';
+import { allRows } from '../../cpu/isa/all.ts';
 import { RowCoverage } from './coverage.ts';
 import { drafts, type Item, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
 import { announced, Emulator } from './emulate.ts';
@@ -67,7 +67,7 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
   if (encodings.length === 0) throw new Error('no such rows');
   const emulator = new Emulator(background);
   const tally = newTally();
-  const coverage = new RowCoverage([...commonRows, ...coldRows]);
+  const coverage = new RowCoverage(allRows);
   let batch: Item[] = [];
   const flush = (): void => {
     runBatch(runner, emulator, background, batch, tally, Number(options.examples));
@@ -139,7 +139,7 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
     shown.add(encoding);
   }
   const rows = new Map<string, { cases: number; mismatches: number; completed: number }>();
-  const coverage = new RowCoverage([...commonRows, ...coldRows]);
+  const coverage = new RowCoverage(allRows);
   let cases = 0;
   let mismatches = 0;
   for (const part of parts) {
