@@ -286,7 +286,7 @@ printf '%s %5.2f %x\\n' a 1.5 255; seq 1 0.5 3; factor 1000000007 12345678901234
 tr -cd '0-9' < f | md5sum; od -A x -t x1z -N 40 f; base32 f | head -2; expand f | fold -w 30 | head -2; date -u -d @1464739200 '+%F %T %A %j'
 truncate -s 1M big; stat -c '%s %F %a' big; dd if=/dev/zero of=big bs=64k count=4 conv=notrunc 2>/dev/null; cksum big
 cp -a f g; mv g h; ln h i; ln -s i j; readlink j; rm h; cat j | wc -c; chmod 640 i; stat -c %A i; mkdir -m 700 dd; mktemp -u X.XXX | wc -c; test -e i -a ! -e h; echo $?
-timeout 0.1 sleep 5; echo $?; env -i sh -c 'echo \${HOME-none}'; nice -n 5 nice; nohup true 2>/dev/null; echo $?; id -u; pwd | grep -c tmp; tee < f t1 t2 | md5sum; stdbuf -o0 echo x; yes n | head -1000 | wc`),
+timeout 0.1 sleep 5; echo $?; env -i sh -c 'echo \${HOME-none}'; expr $(nice -n 5 nice) - $(nice); nohup true 2>/dev/null; echo $?; id -u; pwd | grep -c tmp; tee < f t1 t2 | md5sum; stdbuf -o0 echo x; yes n | head -1000 | wc`),
     files: { f: LINES },
   },
 ];

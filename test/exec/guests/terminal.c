@@ -19,13 +19,13 @@ static int m, s;
 static void show(const char *what, int fd) {
   char buf[8192];
   struct pollfd p = {fd, POLLIN};
-  ssize_t n = poll(&p, 1, 20) > 0 ? read(fd, buf, sizeof buf) : -2;
+  ssize_t n = poll(&p, 1, 60) > 0 ? read(fd, buf, sizeof buf) : -2;
   printf("%s %d %x:", what, (int)n, p.revents);
   for (ssize_t i = 0; i < n && i < 200; i++) printf(buf[i] < 32 || buf[i] == 127 ? "<%d>" : "%c", buf[i]);
   printf("\n");
 }
-/* Natively the discipline works on it a moment later. */
-static void type(const char *text) { (void)!write(m, text, strlen(text)), usleep(3000); }
+/* Natively the discipline works on it a moment later, and on a busy machine later still. */
+static void type(const char *text) { (void)!write(m, text, strlen(text)), usleep(20000); }
 static void talk(const char *text) {
   printf("-- ");
   for (const char *t = text; *t; t++) printf(*t < 32 || *t == 127 ? "<%d>" : "%c", *t);
@@ -142,7 +142,7 @@ static void discipline(void) {
   memset(big, 'q', sizeof big);
   R(write(m, big, 5000) > 0);
   type("\n");
-  usleep(10000);
+  usleep(60000);
   ioctl(s, FIONREAD, &n);
   R(n);
   tcflush(s, TCIOFLUSH);
