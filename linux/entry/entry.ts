@@ -40,6 +40,7 @@ import { emulate_vsyscall } from './vsyscall.ts';
 /** Acts on what the CPU came back with. */
 export function handleExit(task: Task, exit: Exit): void {
   const { kernel } = task;
+  if (task.context.trapDue !== 0 && entersKernel(exit)) late_debug(task);
   switch (exit.kind) {
     case 'budget':
       return;
@@ -51,10 +52,11 @@ export function handleExit(task: Task, exit: Exit): void {
       fastSyscall32(task, 'sysenter');
       return;
     case 'interrupt':
-      late_debug(task);
+      task.iretDue = true;
       interrupt(task, exit.vector);
       return;
     case 'exception':
+      task.iretDue = true;
       exception(task, exit);
       return;
     case 'breakpoint':
@@ -71,6 +73,13 @@ export function handleExit(task: Task, exit: Exit): void {
       return;
   }
 }
+
+/** Leaves user mode, but not for the debug exception itself. */
+const entersKernel = (exit: Exit): boolean =>
+  exit.kind === 'syscall' ||
+  exit.kind === 'sysenter' ||
+  exit.kind === 'interrupt' ||
+  (exit.kind === 'exception' && exit.vector !== Vector.DB);
 
 // ---- exceptions
 

@@ -6,7 +6,7 @@ import { forceIretFault } from '../signal/fault.ts';
 import { cpuTimersArmed, run_posix_cpu_timers, untilCpuTimer } from '../task/cpu-timers.ts';
 import { itimer_fired } from '../task/itimers.ts';
 import { posix_timer_fired } from '../task/posix-timers.ts';
-import { csOf, setUserEntry, ssOf } from '../task/pt-regs.ts';
+import { csOf, iretNullSelectors, setUserEntry, ssOf } from '../task/pt-regs.ts';
 import type { RunRequest, StopEvent } from '../task/run.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_BLOCKSTEP, TS_COMPAT } from '../task/thread-info.ts';
@@ -187,7 +187,13 @@ function returnToUser(kernel: Kernel, task: Task): boolean {
       if (!do_signal(task)) return false;
       continue;
     }
-    if (task.badSelectors === undefined) return true;
+    if (task.badSelectors === undefined) {
+      if (task.iretDue) {
+        task.iretDue = false;
+        iretNullSelectors(task);
+      }
+      return true;
+    }
     const fault = setUserEntry(task, csOf(task), ssOf(task), task.regs.rip);
     if (fault) forceIretFault(task, fault);
   }

@@ -5,6 +5,7 @@
 
 import { sys32_rt_sigreturn, sys32_sigreturn } from '../signal/frame-ia32.ts';
 import { leavingRestorer } from '../signal/restorer-exit.ts';
+import { sys_adjtimex, sys_clock_adjtime } from '../syscalls/adjtimex.ts';
 import {
   sys_capget,
   sys_capset,
@@ -283,7 +284,6 @@ import {
   sys32_stat64,
 } from '../syscalls/stat.ts';
 import {
-  sys_adjtimex,
   sys_alarm,
   sys_clock_getres,
   sys_clock_gettime,
@@ -661,7 +661,7 @@ export const syscalls32 = [
   row(340, 'prlimit64', ['pid', 'uint', 'ptr', 'ptr'], sys_prlimit64),
   row(341, 'name_to_handle_at', ['fd', 'str', 'ptr', 'ptr', 'flags']),
   row(342, 'open_by_handle_at', ['fd', 'ptr', 'flags']),
-  row(343, 'clock_adjtime', ['int', 'ptr']),
+  row(343, 'clock_adjtime', ['int', 'ptr'], sys_clock_adjtime),
   row(344, 'syncfs', ['fd'], sys_syncfs),
   row(345, 'sendmmsg', ['fd', 'ptr', 'uint', 'flags'], sys_sendmmsg),
   row(346, 'setns', ['fd', 'int']),

@@ -5,6 +5,7 @@
 
 import { sys_rt_sigreturn, sys32_x32_rt_sigreturn } from '../signal/frame-64.ts';
 import { leavingRestorer } from '../signal/restorer-exit.ts';
+import { sys_adjtimex, sys_clock_adjtime } from '../syscalls/adjtimex.ts';
 import {
   sys_capget,
   sys_capset,
@@ -251,7 +252,6 @@ import {
   sys_statfs,
 } from '../syscalls/stat.ts';
 import {
-  sys_adjtimex,
   sys_alarm,
   sys_clock_getres,
   sys_clock_gettime,
@@ -595,7 +595,7 @@ export const syscalls64 = [
   row(302, 'prlimit64', ['pid', 'uint', 'ptr', 'ptr'], sys_prlimit64),
   row(303, 'name_to_handle_at', ['fd', 'str', 'ptr', 'ptr', 'flags']),
   row(304, 'open_by_handle_at', ['fd', 'ptr', 'flags']),
-  row(305, 'clock_adjtime', ['int', 'ptr']),
+  row(305, 'clock_adjtime', ['int', 'ptr'], sys_clock_adjtime),
   row(306, 'syncfs', ['fd'], sys_syncfs),
   row(307, 'sendmmsg', ['fd', 'ptr', 'uint', 'flags'], sys_sendmmsg),
   row(308, 'setns', ['fd', 'int']),

@@ -29,8 +29,8 @@ export function do_debug(task: Task, dr6: number): void {
 }
 
 /**
- * MOV SS holds a debug exception back over the next instruction. When that is INT n it comes in the kernel, before anything
- * else is done there: its signal is the first, and without an address.
+ * MOV SS holds a debug exception back over the next instruction. When that enters the kernel, by a fault too, it comes there,
+ * before anything else is done: its signal is the first, and without an address. do_debug() of v4.7 sends it even then.
  */
 export function late_debug(task: Task): void {
   const dr6 = task.context.trapDue;

@@ -45,7 +45,7 @@ import { get_timespec, put_timespec, put_timeval, timevalToNs, type UserTime, us
  * The clock's value in nanoseconds, or undefined for a clock that is not there: CLOCK_REALTIME_ALARM and CLOCK_BOOTTIME_ALARM
  * need a real-time clock that can wake the machine.
  */
-function readClock(task: Task, clock: number): bigint | undefined {
+export function readClock(task: Task, clock: number): bigint | undefined {
   const { kernel } = task;
   switch (clock) {
     case CLOCK_REALTIME:
@@ -433,6 +433,3 @@ export function sys_timer_delete(task: Task, id: number): number {
   task.group.posixTimers.delete(id);
   return 0;
 }
-
-/** adjtimex(2) for reading is not there. Not modelled: NTP. */
-export const sys_adjtimex = (_task: Task, _at: number): number => -EPERM;

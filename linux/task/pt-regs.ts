@@ -86,6 +86,7 @@ export function setUserEntry(task: Task, cs: number, ss: number, ip: bigint): Se
   const { kernel } = task;
   kernel.switchTo(task);
   task.regs.rip = ip;
+  task.iretDue = true;
   if (sameEntry(task, cs, ss) && ip < USER_ADDRESSES) return undefined;
   const refused = checkIret(task, cs, ss, ip);
   // To a stack of the LDT IRET goes by way of espfix64, whose faults come as #DF: do_double_fault() makes #GP(0) of it.
@@ -106,6 +107,18 @@ const USER_ADDRESSES = 1n << 47n;
 function sameEntry(task: Task, cs: number, ss: number): boolean {
   if (cs !== __USER_CS || ss !== __USER_DS || task.badSelectors !== undefined) return false;
   return task.regs.cs === cs && task.regs.ss === ss;
+}
+
+/**
+ * What else IRET to user mode does, Intel SDM vol. 2, "RETURN-TO-OUTER-PRIVILEGE-LEVEL": a null selector with an RPL comes out
+ * as 0. SYSRET and SYSEXIT leave it. Not modelled: the IRET behind an interrupt of the timer.
+ */
+export function iretNullSelectors(task: Task): void {
+  const { regs, kernel } = task;
+  for (const segment of ['es', 'ds', 'fs', 'gs'] as const) {
+    const selector = regs[segment];
+    if (selector !== 0 && selector <= 3) kernel.cpu.loadSegment(segment, 0);
+  }
 }
 
 /** Good selectors of CS and SS, without IRET's look at RIP: SYSRET has none. */

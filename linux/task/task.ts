@@ -164,6 +164,8 @@ export class Task {
   /** In the form of wait(2); during a trap the code of the stop, then what the tracer gave along. */
   exitCode = 0;
   readonly cpuTime: CpuTime = noTime();
+  /** The next return to user mode is an IRET. */
+  iretDue = false;
   startTime = 0;
   minFaults = 0;
   majFaults = 0;
