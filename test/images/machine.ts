@@ -32,6 +32,8 @@ export function restoreSet(
     kernel?: string;
     patches?: string;
     avx512?: boolean;
+    /** Receives a line for each system call. */
+    strace?: (line: string) => void;
     translate?: CpuOptions['translate'];
   } = {},
 ): RestoredMachine {
@@ -55,6 +57,7 @@ export function restoreSet(
     vdso: own === undefined ? vdsoShipped() : vdsoFromImage(own.vdso64, own.vdso32, own.vvarPages),
     vfs,
     log: pino({ level: 'silent' }),
+    ...(options.strace && { strace: options.strace }),
   });
   restore(kernel, images, options);
   return {
@@ -80,7 +83,8 @@ export function restoreSet(
 }
 
 /** out.txt as it was at the dump, and after it what the program writes from there on. */
-export function expectedOutput(set: string, name: string): string {
-  const old = readFileSync(join(set, 'root', 'srv', 'tasks', name, 'out.txt'), 'utf8');
-  return old + readFileSync(join(set, 'expected.txt'), 'utf8');
-}
+export const expectedOutput = (set: string, name: string): string =>
+  outputAtDump(set, name) + readFileSync(join(set, 'expected.txt'), 'utf8');
+
+export const outputAtDump = (set: string, name: string): string =>
+  readFileSync(join(set, 'root', 'srv', 'tasks', name, 'out.txt'), 'utf8');

@@ -1,11 +1,44 @@
 import { expect } from 'chai';
 import { kernelInfo, send_signal } from '../../linux/signal/queue.ts';
 import { imageSetNames, unpackImageSet } from '../helpers/image-sets.ts';
-import { expectedOutput, restoreSet } from './machine.ts';
+import { expectedOutput, outputAtDump, restoreSet } from './machine.ts';
 
 const SIGCONT = 18;
+/** As wait(2) gives it. */
+const SIGSEGV = 11;
+const SA_IA32_ABI = 0x200_0000;
 
-/** The last ones do not come with the tests: IMAGE_SETS names a directory that has them. */
+/** What a set's program writes to out.txt until the first process ends, and its status. */
+function outcome(
+  name: string,
+  kernel: string,
+  vdso: 'ours' | 'image',
+  calls?: string[],
+): { status: number | undefined; output: string } {
+  const set = unpackImageSet(name);
+  try {
+    const machine = restoreSet(set.path, { kernel, vdso, ...(calls && { strace: (line) => calls.push(line) }) });
+    while (machine.run().kind !== 'done');
+    return { status: machine.kernel.exitStatus, output: machine.read(`/srv/tasks/${name}/out.txt`) };
+  } finally {
+    set.remove();
+  }
+}
+
+function ofSet(name: string, read: (path: string) => string): string {
+  const set = unpackImageSet(name);
+  try {
+    return read(set.path);
+  } finally {
+    set.remove();
+  }
+}
+const whole = (name: string): string => ofSet(name, (path) => expectedOutput(path, name));
+const dumped = (name: string): string => ofSet(name, (path) => outputAtDump(path, name));
+const withAbi = (_all: string, before: string, flags: string): string =>
+  before + ((Number.parseInt(flags, 16) | SA_IA32_ABI) >>> 0).toString(16).padStart(8, '0');
+
+/** Some do not come with the tests: IMAGE_SETS names a directory that has them. */
 const sets = [
   'counter32-static',
   'counter32-norseq',
@@ -43,26 +76,50 @@ describe('images that the real CRIU made run on to their end', () => {
     }
   }
 
-  const laterKernels = [
-    // compat-cr shows SA_IA32_ABI in what the program prints of its handlers.
+  /** Sets that meet bugs of the posted series, or of v4.9, and run rightly from there on. */
+  const later = [
     ['signals32', 'v4.9'],
+    ['signals32', 'v4.12'],
+    ['signals32-norseq', 'v4.9'],
     ['signals32-norseq', 'v4.12'],
-    // Threads ask for stacks by int 0x80.
     ['threads32', 'v4.12'],
     ['threads32-norseq', 'v4.12'],
   ] as const;
-  for (const [name, kernel] of laterKernels.filter(([set]) => imageSetNames.includes(set))) {
-    it(`${name}, kernel ${kernel}`, () => {
-      const set = unpackImageSet(name);
-      try {
-        const machine = restoreSet(set.path, { kernel });
-        while (machine.run().kind !== 'done');
-        expect(machine.kernel.exitStatus, machine.log()).to.equal(0);
-        expect(machine.read(`/srv/tasks/${name}/out.txt`)).to.equal(expectedOutput(set.path, name));
-      } finally {
-        set.remove();
+  for (const [name, kernel] of later.filter(([set]) => imageSetNames.includes(set))) {
+    for (const vdso of ['ours', 'image'] as const) {
+      it(`${name}, kernel ${kernel}, the machine's vDSO: ${vdso}`, () => {
+        expect(outcome(name, kernel, vdso)).to.deep.equal({ status: 0, output: whole(name) });
+      });
+    }
+  }
+
+  /** What those bugs are. */
+  for (const name of ['signals32', 'signals32-norseq'].filter((set) => imageSetNames.includes(set))) {
+    for (const vdso of ['ours', 'image'] as const) {
+      it(`${name}, kernel compat-cr, the machine's vDSO: ${vdso}: rt_sigaction gives SA_IA32_ABI back, and all else is right`, () => {
+        const lines = whole(name).split('\n');
+        const from = dumped(name).split('\n').length - 1;
+        const marked = lines.map((line, i) => (i < from ? line : line.replace(/^(act sig \d+ flags )(\w+)/, withAbi)));
+        expect(marked).not.to.deep.equal(lines);
+        expect(outcome(name, 'compat-cr', vdso)).to.deep.equal({ status: 0, output: marked.join('\n') });
+      });
+    }
+  }
+
+  for (const name of ['threads32', 'threads32-norseq'].filter((set) => imageSetNames.includes(set))) {
+    for (const kernel of ['compat-cr', 'v4.9']) {
+      for (const vdso of ['ours', 'image'] as const) {
+        it(`${name}, kernel ${kernel}, the machine's vDSO: ${vdso}: malloc of a thread gets memory above 4 GiB, and dies`, () => {
+          const calls: string[] = [];
+          const run = outcome(name, kernel, vdso, calls);
+          expect(run.status).to.equal(SIGSEGV);
+          expect(whole(name).startsWith(run.output)).to.equal(true);
+          const died = calls.findIndex((line) => line.includes('killed by SIGSEGV'));
+          const mapped = calls.slice(0, died).findLast((line) => line.includes('mmap2'));
+          expect(mapped).to.match(/mmap2\(NULL, 2097152, 0x0, 0x4022, -1, 0\) = 0x7ff\w{9}$/);
+        });
       }
-    });
+    }
   }
 
   it('stopped32 stays stopped until SIGCONT', () => {
