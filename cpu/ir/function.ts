@@ -46,7 +46,8 @@ export interface Builder {
   /** Evaluates now and names the value; use it as often as you like. */
   let<T extends Type>(e: Expr<T>): Expr<T>;
   variable<T extends Type>(init: Expr<T>): Variable<T>;
-  if(condition: I32, then: () => void, otherwise?: () => void): void;
+  /** @param likely how the condition goes nearly always */
+  if(condition: I32, then: () => void, otherwise?: () => void, likely?: boolean): void;
   /** Repeats `body` as long as it calls `again` at its end. */
   loop(body: (again: (condition: I32) => void) => void): void;
   /** A field of the CPU state other than general registers and flags. */

@@ -46,8 +46,7 @@ function scalar(name: string, prefix: 'F3' | 'F2', size: 'd' | 'q'): Row[] {
   const put = (into: V128, from: V128): V128 =>
     size === 'd' ? i32x4.replace(into, 0, i32x4.extract(from, 0)) : lowHigh(from, into);
   const load: Lower = (c) => {
-    const value = c.read(1);
-    c.writeVector(0, c.let(size === 'd' ? lowDouble(value as I32) : lowQuad(value as I64)));
+    c.writeVector(0, c.readVector(1));
   };
   const store: Lower = (c) => {
     const value = c.readVector(1);

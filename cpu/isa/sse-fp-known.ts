@@ -61,7 +61,7 @@ interface Kind {
 }
 
 const unless = (c: Ops, floats: KnownFloats, likely: I32, else_: I32): void =>
-  c.if(i32.eqz(likely), () => c.if(i32.eqz(else_), () => floats.leave()));
+  c.if(i32.eqz(likely), () => c.if(i32.eqz(else_), () => floats.leave()), undefined, false);
 
 /** Gives the instruction up when an operand is a denormal. */
 export function operandIsNoDenormal<T extends Float>(c: Ops, floats: KnownFloats, v: T): void {

@@ -148,6 +148,7 @@ export class Addresses {
     const room = bytes > SHORT_SPAN ? groupLength : length;
     if (code.long) code.emit(i64.ge_u(i64.sub(address, local('i64', low)), local('i64', room)));
     else code.emit(i32.ge_u(i32.sub(i32.wrap(address), local('i32', low)), local('i32', room)));
+    code.w.hint(false);
     code.op(0x04, 0x7f);
     code.depth++;
     this.byTlb(address, bytes, write);

@@ -6,6 +6,7 @@ import { type I64, i64 } from '../ir/expr.ts';
 import { RuntimeImports } from '../runtime/module.ts';
 import { MEMORY_PAGES } from '../state.ts';
 import { assemble, ByteWriter } from '../wasm/writer.ts';
+import { hintedModule } from './branch-hints.ts';
 import { type RegionExit, RegionExits } from './exits.ts';
 import { fastLoop } from './fast-loop.ts';
 import type { FlagShape } from './flag-keeper.ts';
@@ -102,12 +103,12 @@ class Compiler implements BlockBuilder<Leaving> {
     const body = code.w;
     code.w = new ByteWriter();
     prologue(code, this.need);
-    code.w.append(body.take());
+    code.w.appendCode(body);
     epilogue(code, this.need, this.imports);
-    const module = new WebAssembly.Module(
+    const module = hintedModule(
       assemble({
         imports: this.imports.imports,
-        functions: [{ type: RUN_TYPE, export: 'run', locals: code.types, code: code.w.take() }],
+        functions: [{ type: RUN_TYPE, export: 'run', locals: code.types, code: code.w.take(), hints: code.w.hints }],
         memoryPages: MEMORY_PAGES,
       }),
     );
@@ -187,7 +188,9 @@ class Compiler implements BlockBuilder<Leaving> {
   private checkBudget(node: BlockNode): void {
     this.code.get(Local.budget);
     this.code.constant(0);
-    this.code.op(0x48, 0x04, VOID);
+    this.code.op(0x48);
+    this.code.w.hint(false);
+    this.code.op(0x04, VOID);
     this.code.depth++;
     this.exits.leave(node.rip, 'budget');
     this.code.depth--;

@@ -51,6 +51,7 @@ export class RegionExits {
   /** Leaves before the instruction when the condition on the stack holds. */
   exitIf(): void {
     const { code } = this;
+    code.w.hint(false);
     code.op(0x04, 0x40);
     code.depth++;
     this.exit();

@@ -47,7 +47,6 @@ class FastLoop {
   private readonly wait: number;
   private readonly left: number;
   private readonly whole: number;
-  private readonly again: number;
 
   constructor(parts: LoopParts, node: BlockNode, walked: Walk) {
     const { code } = parts;
@@ -55,16 +54,11 @@ class FastLoop {
     this.code = code;
     this.node = node;
     this.walked = walked;
-    [this.wait, this.left, this.whole, this.again] = [
-      code.reserve('i32'),
-      code.reserve('i32'),
-      code.reserve('i32'),
-      code.reserve('i32'),
-    ];
+    [this.wait, this.left, this.whole] = [code.reserve('i32'), code.reserve('i32'), code.reserve('i32')];
   }
 
   build(goOn: () => void): void {
-    const { code, wait, left, whole, again } = this;
+    const { code, wait, left, whole } = this;
     const plan = this.plan();
     const body = plan && this.body();
     if (!plan || !body) return;
@@ -88,19 +82,22 @@ class FastLoop {
     code.get(whole);
     code.set(left);
     code.depth++;
-    code.op(0x03, VOID);
-    code.w.append(body.take());
+    // Out of the inner block when the program's loop is done, out of the outer one when the rounds are.
+    code.op(0x02, VOID, 0x02, VOID, 0x03, VOID);
+    // It leaves on the stack whether the program's loop is done.
+    code.w.appendCode(body);
     code.emit(i32.sub(local('i32', left), 1));
     code.set(left);
-    code.emit(i32.and(local('i32', again), i32.ne(local('i32', left), 0)));
+    code.op(0x0d, 1);
+    code.get(left);
     code.op(0x0d, 0, 0x0b);
-    this.pay();
-    code.emit(i32.eqz(local('i32', again)));
-    code.op(0x04, VOID);
+    code.op(0x0c, 1, 0x0b);
     code.depth++;
+    this.pay();
     goOn();
     code.depth--;
     code.op(0x0b);
+    this.pay();
     code.depth -= 2;
     code.op(0x0b, 0x0b);
   }
@@ -120,7 +117,7 @@ class FastLoop {
     const outer = code.w;
     const [depth, count] = [code.depth, exits.list.length];
     code.w = new ByteWriter();
-    code.depth += 3;
+    code.depth += 5;
     ops.begin({ kind: 'unknown' }, walked.sites);
     ops.addresses.unchecked = true;
     // An exit gives back the instructions that did not run: this round's are to be paid too.
@@ -135,8 +132,7 @@ class FastLoop {
       const used = walked.sites.flatMap((s) => [s.base, s.index]).filter((r) => r >= 0);
       if (used.some((r) => ops.values.moved(r) !== walked.steps[r])) throw new NotFast();
       ops.flags.keep();
-      code.emit(node.taken === node.rip ? end.condition : i32.eqz(end.condition));
-      code.set(this.again);
+      code.emit(node.taken === node.rip ? i32.eqz(end.condition) : end.condition);
       return code.w;
     } catch (e) {
       if (!(e instanceof NotFast)) throw e;

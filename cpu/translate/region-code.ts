@@ -233,17 +233,20 @@ export class RegionCode {
     return { prelude: frame.prelude, body: code };
   }
 
-  if(condition: I32, then: () => void, otherwise?: () => void): void {
+  /** @param likely asked when the arms are built: how the condition goes nearly always, if that is known */
+  if(condition: I32, then: () => void, otherwise?: () => void, likely?: () => boolean | undefined): void {
     const first = this.framed(then);
     const second = otherwise === undefined ? undefined : this.framed(otherwise);
-    this.w.append(first.prelude.take());
-    if (second) this.w.append(second.prelude.take());
+    this.w.appendCode(first.prelude);
+    if (second) this.w.appendCode(second.prelude);
     this.emit(condition);
+    const hint = likely?.();
+    if (hint !== undefined) this.w.hint(hint);
     this.op(0x04, VOID);
-    this.w.append(first.body.take());
+    this.w.appendCode(first.body);
     if (second) {
       this.op(0x05);
-      this.w.append(second.body.take());
+      this.w.appendCode(second.body);
     }
     this.op(0x0b);
   }
@@ -258,9 +261,9 @@ export class RegionCode {
         this.w.uleb(this.depth - top);
       });
     });
-    this.w.append(prelude.take());
+    this.w.appendCode(prelude);
     this.op(0x03, VOID);
-    this.w.append(code.take());
+    this.w.appendCode(code);
     this.op(0x0b);
   }
 

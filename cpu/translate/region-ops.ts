@@ -110,7 +110,7 @@ export class RegionOps extends RegionOperands implements Ops {
     return this.code.variable(init);
   }
 
-  if(condition: I32, then: () => void, otherwise?: () => void): void {
+  if(condition: I32, then: () => void, otherwise?: () => void, likely?: boolean): void {
     const test = fold(condition);
     const known = constant32(test);
     if (known !== undefined) {
@@ -123,10 +123,13 @@ export class RegionOps extends RegionOperands implements Ops {
     const before = flags.now;
     const ends: FlagShape[] = [];
     let changed = false;
-    const arm = (body: (() => void) | undefined) => (): void => {
+    // What leaves the region is not likely.
+    let hint = likely;
+    const arm = (body: (() => void) | undefined, holds: boolean) => (): void => {
       flags.now = before;
       this.ended = false;
       body?.();
+      if (this.ended) hint ??= !holds;
       if (this.ended) return;
       flags.keep();
       ends.push(flags.now === before ? { kind: 'unknown' } : flags.shape);
@@ -134,7 +137,7 @@ export class RegionOps extends RegionOperands implements Ops {
     };
     const wasEnded = this.ended;
     this.level++;
-    this.code.if(test, arm(then), otherwise && arm(otherwise));
+    this.code.if(test, arm(then, true), otherwise && arm(otherwise, false), () => hint);
     this.level--;
     this.ended = wasEnded;
     flags.now = before;

@@ -1,8 +1,15 @@
 /** Bytes of WebAssembly: a growing buffer with LEB128, and the sections of a module. */
 
+/** Of the `if` or `br_if` at an offset: how its condition goes nearly always. */
+export interface BranchHint {
+  readonly at: number;
+  readonly likely: boolean;
+}
+
 export class ByteWriter {
   bytes = new Uint8Array(256);
   length = 0;
+  readonly hints: BranchHint[] = [];
 
   u8(v: number): void {
     if (this.length === this.bytes.length) this.grow(1);
@@ -17,6 +24,17 @@ export class ByteWriter {
     if (this.length + other.length > this.bytes.length) this.grow(other.length);
     this.bytes.set(other, this.length);
     this.length += other.length;
+  }
+
+  /** Says how the condition of the `if` or `br_if` that is written next goes nearly always. */
+  hint(likely: boolean): void {
+    this.hints.push({ at: this.length, likely });
+  }
+
+  /** Appends code with its hints. */
+  appendCode(other: ByteWriter): void {
+    for (const { at, likely } of other.hints) this.hints.push({ at: this.length + at, likely });
+    this.append(other.take());
   }
 
   /** Unsigned LEB128 of a number below 2^32. */
@@ -92,6 +110,8 @@ export interface FunctionBody {
   /** Types of the locals after the parameters. */
   readonly locals: readonly TypeName[];
   readonly code: Uint8Array;
+  /** By offset in `code`, in that order. */
+  readonly hints?: readonly BranchHint[];
 }
 
 export interface ModuleSpec {
@@ -171,6 +191,7 @@ export function assemble(spec: ModuleSpec): Uint8Array<ArrayBuffer> {
       w.uleb(spec.imports.length + spec.functions.indexOf(f));
     }
   });
+  writeHints(out, spec);
   section(out, 10, (w) => {
     w.uleb(spec.functions.length);
     for (const f of spec.functions) writeBody(w, f);
@@ -181,10 +202,38 @@ export function assemble(spec: ModuleSpec): Uint8Array<ArrayBuffer> {
 /** A handler outside the main function: takes the record, returns what to do next (interp/abi.ts). */
 export const HANDLER_TYPE: FunctionType = { params: ['i32'], results: ['i32'] };
 
+/** The section of branch hints (WebAssembly's branch hinting proposal); offsets are from the start of a function's body. */
+function writeHints(out: ByteWriter, spec: ModuleSpec): void {
+  const hinted = spec.functions.filter((f) => f.hints && f.hints.length > 0);
+  if (hinted.length === 0) return;
+  section(out, 0, (w) => {
+    w.name('metadata.code.branch_hint');
+    w.uleb(hinted.length);
+    for (const f of hinted) {
+      const before = new ByteWriter();
+      writeLocals(before, f.locals);
+      w.uleb(spec.imports.length + spec.functions.indexOf(f));
+      w.uleb(f.hints!.length);
+      for (const { at, likely } of f.hints!) {
+        w.uleb(before.length + at);
+        w.raw(1, likely ? 1 : 0);
+      }
+    }
+  });
+}
+
 function writeBody(w: ByteWriter, f: FunctionBody): void {
   const body = new ByteWriter();
+  writeLocals(body, f.locals);
+  body.append(f.code);
+  body.u8(0x0b);
+  w.uleb(body.length);
+  w.append(body.take());
+}
+
+function writeLocals(body: ByteWriter, locals: readonly TypeName[]): void {
   const runs: [TypeName, number][] = [];
-  for (const t of f.locals) {
+  for (const t of locals) {
     const last = runs.at(-1);
     if (last && last[0] === t) last[1]++;
     else runs.push([t, 1]);
@@ -194,8 +243,4 @@ function writeBody(w: ByteWriter, f: FunctionBody): void {
     body.uleb(n);
     body.u8(ValueType[t]);
   }
-  body.append(f.code);
-  body.u8(0x0b);
-  w.uleb(body.length);
-  w.append(body.take());
 }
