@@ -19,12 +19,14 @@ import { PhysicalMemory } from './physical-memory.ts';
 import { RandomSource } from './random.ts';
 import type { Registers } from './registers.ts';
 import { RunLoop } from './run-loop.ts';
+import type { RuntimeImports } from './runtime/module.ts';
 import { SegmentFile } from './segment.ts';
 import { checkAccess, loadSegmentRegister } from './segment-checks.ts';
 import { CONTEXT_SIZE, PAGE_SIZE, Segment, State } from './state.ts';
 import { Tiers } from './tiers.ts';
 import { Tlb } from './tlb.ts';
-import { DEFAULT_TRANSLATE, type TranslateOptions, Translator } from './translate/translator.ts';
+import type { Region as TranslatedRegion } from './translate/region-table.ts';
+import { DEFAULT_TRANSLATE, type Sketch, type TranslateOptions, Translator } from './translate/translator.ts';
 import { ModuleStore } from './wasm/module-store.ts';
 import type { WatchKind } from './watchpoints.ts';
 import { XCR0, XFEATURE_AVX512 } from './xsave.ts';
@@ -233,11 +235,16 @@ export class Cpu implements Port {
     return this.loop.step();
   }
 
-  /** For tests: runs the block at RIP as a region of its own. False when its first instruction is left to the interpreter. */
-  runTranslated(): boolean {
-    if (!this.translator) return false;
+  /** For tests: the block at RIP as a region of its own. */
+  sketchRegion(imports: RuntimeImports): Sketch | undefined {
     this.loop.prepare();
-    return this.tiers.runTranslated(this.translator);
+    return this.translator && this.tiers.sketch(this.translator, imports);
+  }
+
+  /** For tests: runs a region where it was sketched. */
+  runRegion(region: TranslatedRegion): void {
+    this.loop.prepare();
+    this.tiers.runRegion(this.translator!, region);
   }
 
   // What the generated code calls (Port).

@@ -6,9 +6,11 @@ import { Flag } from './flags.ts';
 import type { Interpreter } from './interp/interpreter.ts';
 import { Pseudo } from './interp/pseudo.ts';
 import { Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
+import type { RuntimeImports } from './runtime/module.ts';
 import type { SegmentFile } from './segment.ts';
 import { State } from './state.ts';
-import type { Translator } from './translate/translator.ts';
+import type { Region } from './translate/region-table.ts';
+import type { Sketch, Translator } from './translate/translator.ts';
 
 /** What `execute` says besides the Outcomes of the generated code: the parts' `fault` was raised, or `retry`. */
 export const RAISED = 100;
@@ -98,27 +100,32 @@ export class Tiers {
     }
   }
 
-  /** For tests: runs the block at RIP as a region of its own. False when its first instruction is left to the interpreter. */
-  runTranslated(translator: Translator): boolean {
-    const { data } = this;
+  /** For tests: the block at RIP as a region of its own; undefined when its first instruction is left to the interpreter. */
+  sketch(translator: Translator, imports: RuntimeImports): Sketch | undefined {
     const { blocks, fault } = this.parts;
-    const before = this.icount;
     try {
+      this.settleMode();
       blocks.lookUp();
-      const region = translator.alone();
-      if (!region) return false;
+      return translator.sketchAlone(imports);
+    } catch (e) {
+      if (e !== fault) throw e;
+      return undefined;
+    }
+  }
+
+  /** For tests: runs a region where it was sketched, and in the same mode. */
+  runRegion(translator: Translator, region: Region): void {
+    const { data } = this;
+    try {
       this.slice = region.need;
       data.setInt32(State.budget, this.slice, true);
       translator.table.prepare(region);
       translator.left(region, region.run());
       this.icount += this.slice - data.getInt32(State.budget, true);
-    } catch (e) {
-      if (e !== fault) throw e;
     } finally {
       this.slice = 0;
       data.setInt32(State.budget, 0, true);
     }
-    return this.icount > before;
   }
 
   /** Both tiers: the interpreter, stopped now and then to see what is hot, and the regions of the translator. */

@@ -3,9 +3,9 @@ import type { Interpreter } from '../interp/interpreter.ts';
 import { Pseudo } from '../interp/pseudo.ts';
 import { RECORD_SIZE, Rec } from '../interp/record.ts';
 import { type I64, i64 } from '../ir/expr.ts';
-import { RuntimeImports } from '../runtime/module.ts';
+import type { RuntimeImports } from '../runtime/module.ts';
 import { MEMORY_PAGES } from '../state.ts';
-import { assemble, ByteWriter } from '../wasm/writer.ts';
+import { assemble, ByteWriter, type FunctionBody } from '../wasm/writer.ts';
 import { hintedModule } from './branch-hints.ts';
 import { type RegionExit, RegionExits } from './exits.ts';
 import { fastLoop } from './fast-loop.ts';
@@ -51,8 +51,27 @@ interface Leaving {
   readonly knowledge: Knowledge;
 }
 
-export function compileRegion(graph: Graph, options: CompileOptions): CompiledRegion {
-  return new Compiler(graph, options).compile();
+/** A region before it stands in a module. */
+export interface RegionBody extends Omit<CompiledRegion, 'run'> {
+  readonly body: FunctionBody;
+}
+
+/** @param imports of the module that it is going to stand in */
+export function emitRegion(graph: Graph, options: CompileOptions, imports: RuntimeImports): RegionBody {
+  return new Compiler(graph, options, imports).compile();
+}
+
+/** One module of all of them. */
+export function linkRegions(
+  list: readonly RegionBody[],
+  imports: RuntimeImports,
+  { memory, interpreter }: Pick<CompileOptions, 'memory' | 'interpreter'>,
+): CompiledRegion[] {
+  const functions = list.map(({ body }, n) => ({ ...body, export: `r${n}` }));
+  const module = hintedModule(assemble({ imports: imports.imports, functions, memoryPages: MEMORY_PAGES }));
+  const env = { memory, ...interpreter.runtime.exports(imports.list.map((fn) => fn.name)) };
+  const { exports } = new WebAssembly.Instance(module, { env });
+  return list.map(({ body: _, ...rest }, n) => ({ ...rest, run: exports[`r${n}`] as () => number }));
 }
 
 class Compiler implements BlockBuilder<Leaving> {
@@ -61,7 +80,7 @@ class Compiler implements BlockBuilder<Leaving> {
   private readonly options: CompileOptions;
   private readonly code: RegionCode;
   private readonly ops: RegionOps;
-  private readonly imports = new RuntimeImports(0);
+  private readonly imports: RuntimeImports;
   private readonly exits: RegionExits;
   private readonly nesting: Nesting<Leaving>;
   private readonly need: number;
@@ -69,10 +88,11 @@ class Compiler implements BlockBuilder<Leaving> {
   /** The class of MXCSR that the code asks for. */
   private mxcsr: MxcsrClass = MxcsrClass.any;
 
-  constructor(graph: Graph, options: CompileOptions) {
+  constructor(graph: Graph, options: CompileOptions, imports: RuntimeImports) {
     const { data, interpreter } = options;
     this.graph = graph;
     this.options = options;
+    this.imports = imports;
     this.need = graph.nodes.reduce((sum, n) => sum + n.block.count, 0);
     this.code = new RegionCode(options.long);
     this.code.vectors.scalars = scalarsOf(graph.nodes, data, interpreter);
@@ -81,7 +101,7 @@ class Compiler implements BlockBuilder<Leaving> {
     const region = {
       exitIf: () => this.exits.exitIf(),
       exit: () => this.exits.exit(),
-      functionIndex: this.imports.index.bind(this.imports),
+      functionIndex: imports.index,
       windowOf: (site: Site, write: boolean) => options.windowOf(this.node, site, write),
       mxcsr: options.mxcsr,
       asksMxcsr: () => {
@@ -92,7 +112,7 @@ class Compiler implements BlockBuilder<Leaving> {
     this.ops = new RegionOps(this.code, region, data, interpreter.vectorBytes / 16);
   }
 
-  compile(): CompiledRegion {
+  compile(): RegionBody {
     const { code } = this;
     // The exits' block: their number is its value.
     code.op(0x02, 0x7f);
@@ -105,19 +125,9 @@ class Compiler implements BlockBuilder<Leaving> {
     prologue(code, this.need);
     code.w.appendCode(body);
     epilogue(code, this.need, this.imports);
-    const module = hintedModule(
-      assemble({
-        imports: this.imports.imports,
-        functions: [{ type: RUN_TYPE, export: 'run', locals: code.types, code: code.w.take(), hints: code.w.hints }],
-        memoryPages: MEMORY_PAGES,
-      }),
-    );
-    const env = {
-      memory: this.options.memory,
-      ...this.options.interpreter.runtime.exports(this.imports.list.map((fn) => fn.name)),
-    };
-    const { exports } = new WebAssembly.Instance(module, { env });
-    return { run: exports['run'] as () => number, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr };
+    const { w, types: locals } = code;
+    const made: FunctionBody = { type: RUN_TYPE, locals, code: w.take(), hints: w.hints };
+    return { body: made, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr };
   }
 
   leave(rip: Rip): void {

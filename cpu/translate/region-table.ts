@@ -129,17 +129,7 @@ export class RegionTable {
   add(compiled: CompiledRegion, rip: Rip, graph: Graph, windows: readonly Anchor[]): Region | undefined {
     const slot = this.slotFor(graph, compiled.need);
     if (!slot) return undefined;
-    const region: Region = {
-      ...compiled,
-      rip,
-      graph,
-      slot,
-      epoch: this.epoch,
-      remakes: 0,
-      windows,
-      table: new Int32Array(this.windows.words.length),
-      windowEpoch: 0,
-    };
+    const region = this.regionOf(compiled, rip, graph, windows, slot);
     slot.regions.push(region);
     for (const frame of graph.pages.values()) {
       const set = this.byFrame.get(frame) ?? new Set();
@@ -147,6 +137,16 @@ export class RegionTable {
       set.add(region);
     }
     return region;
+  }
+
+  /** A region that no block leads to. */
+  loose(compiled: CompiledRegion, rip: Rip, graph: Graph, windows: readonly Anchor[]): Region {
+    return this.regionOf(compiled, rip, graph, windows, { index: -1, regions: [] });
+  }
+
+  private regionOf(compiled: CompiledRegion, rip: Rip, graph: Graph, windows: readonly Anchor[], slot: Slot): Region {
+    const table = new Int32Array(this.windows.words.length);
+    return { ...compiled, rip, graph, slot, epoch: this.epoch, remakes: 0, windows, table, windowEpoch: 0 };
   }
 
   /** Puts the region's windows where it looks for them. */

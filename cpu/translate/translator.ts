@@ -9,9 +9,10 @@
 import type { Block } from '../decode/code-cache.ts';
 import type { Interpreter } from '../interp/interpreter.ts';
 import { PERM_X } from '../mmu.ts';
+import { RuntimeImports } from '../runtime/module.ts';
 import { Mode } from '../segment.ts';
 import { State } from '../state.ts';
-import { type CompiledRegion, compileRegion, Retry } from './compile.ts';
+import { type CompiledRegion, emitRegion, linkRegions, type RegionBody, Retry } from './compile.ts';
 import type { RegionExit } from './exits.ts';
 import { formGraph, type Graph, type Rip } from './graph.ts';
 import { type Anchor, Profile } from './profile.ts';
@@ -36,6 +37,14 @@ const PRICE = 16_000;
 const CREDIT = 2000;
 /** Blocks that are watched before a region is made. */
 const TRACE = 300;
+
+/** A region before its module is made. */
+export interface Sketch {
+  readonly rip: Rip;
+  readonly graph: Graph;
+  readonly body: RegionBody;
+  readonly anchors: readonly Anchor[];
+}
 
 export interface TranslatorParts extends RegionTableParts {
   readonly interpreter: Interpreter;
@@ -117,13 +126,21 @@ export class Translator {
     if (!this.table.has(best)) this.make(best);
   }
 
-  /** A region of nothing but the block at RIP, used once. */
-  alone(): Region | undefined {
+  /** A region of nothing but the block at RIP. */
+  sketchAlone(imports: RuntimeImports): Sketch | undefined {
     const rip = this.rip();
     const graph = rip < 0 ? undefined : this.form(rip, 1);
-    const region = graph && this.build(graph, rip);
-    if (region) this.table.drop(region);
-    return region;
+    return graph && this.sketch(graph, rip, imports);
+  }
+
+  /** Regions of one module, each to be run where it was sketched; no block leads to them. */
+  link(sketches: readonly Sketch[], imports: RuntimeImports): Region[] {
+    const { memory, interpreter } = this.parts;
+    const bodies = sketches.map(({ body }) => body);
+    return linkRegions(bodies, imports, { memory: memory.wasm, interpreter }).map((compiled, n) => {
+      const { rip, graph, anchors } = sketches[n]!;
+      return this.table.loose(compiled, rip, graph, anchors);
+    });
   }
 
   /** The region to run in place of the block whose first record is at `start`, here and now. */
@@ -210,34 +227,46 @@ export class Translator {
     );
   }
 
-  private build(first: Graph, rip: Rip): Region | undefined {
+  /** The code of a region; without what turns out to have no translation. */
+  private sketch(first: Graph, rip: Rip, imports: RuntimeImports): Sketch | undefined {
     const { memory, interpreter } = this.parts;
-    const begun = performance.now();
     let graph: Graph | undefined = first;
-    let compiled: CompiledRegion | undefined;
-    let anchors: Anchor[] = [];
-    while (graph && !compiled) {
+    while (graph) {
       if (graph.root.cut === graph.root.first) return undefined;
       try {
         const long = (this.data.getUint32(State.mode, true) & Mode.Long) !== 0;
         const { data, untranslatable } = this;
-        const choice = this.profile.chooseWindows(graph, this.table.windows);
-        anchors = choice.anchors;
-        const { windowOf } = choice;
+        const { anchors, windowOf } = this.profile.chooseWindows(graph, this.table.windows);
         const { mxcsr } = this.table;
         const machine = { memory: memory.wasm, data, interpreter, long, untranslatable };
-        compiled = compileRegion(graph, { ...machine, mxcsr, windowOf });
+        return { rip, graph, body: emitRegion(graph, { ...machine, mxcsr, windowOf }, imports), anchors };
       } catch (e) {
         if (e instanceof Retry) graph = this.form(rip);
         else {
           // A defect of the translator: the code stays with the interpreter. The tests ask for none.
           this.counters.failed++;
-          graph = undefined;
+          return undefined;
         }
       }
     }
-    if (!graph || !compiled) return undefined;
-    const region = this.table.add(compiled, rip, graph, anchors);
+    return undefined;
+  }
+
+  private build(first: Graph, rip: Rip): Region | undefined {
+    const { memory, interpreter } = this.parts;
+    const begun = performance.now();
+    const imports = new RuntimeImports(0);
+    const sketch = this.sketch(first, rip, imports);
+    if (!sketch) return undefined;
+    let compiled: CompiledRegion;
+    try {
+      compiled = linkRegions([sketch.body], imports, { memory: memory.wasm, interpreter })[0]!;
+    } catch {
+      this.counters.failed++; // as above
+      return undefined;
+    }
+    const { graph } = sketch;
+    const region = this.table.add(compiled, rip, graph, sketch.anchors);
     if (!region) return undefined;
     this.counters.regions++;
     for (const n of graph.nodes) this.counters.instructions += n.block.count;

@@ -1,9 +1,19 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decodeResults, encodeBatch, type Outcome, type TestCase } from './protocol.ts';
+import { batchBytes, encodeBatch, type RawResult, splitResults, type TestCase } from './protocol.ts';
 
 /** Linux's names in /proc/cpuinfo where they are not iced's. */
 const HOST_NAMES: Readonly<Record<string, string>> = {
@@ -21,12 +31,18 @@ export class NativeRunner {
   /** The one that the last batch ran on. */
   processor = 0;
   readonly #directory: string;
+  readonly #input: string;
+  readonly #output: string;
+  #batch = new Uint8Array(0);
+  #results = new Uint8Array(0);
   readonly #program: string;
   readonly #flags: ReadonlySet<string>;
 
   constructor() {
-    this.#directory = mkdtempSync(join(tmpdir(), 'difftest-'));
-    this.#program = join(this.#directory, 'runner');
+    this.#directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'difftest-'));
+    this.#input = join(this.#directory, 'cases');
+    this.#output = join(this.#directory, 'results');
+    this.#program = join(mkdtempSync(join(tmpdir(), 'difftest-')), 'runner');
     const cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
     this.#flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(' '));
     const source = fileURLToPath(new URL('./native/runner.c', import.meta.url));
@@ -51,19 +67,47 @@ export class NativeRunner {
   }
 
   close(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    for (const directory of [this.#directory, dirname(this.#program)]) {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 
-  /** The outcome of each case; undefined for a case that the runner did not survive. */
-  run(background: Uint8Array, cases: readonly TestCase[]): (Outcome | undefined)[] {
-    const done = spawnSync(this.#program, { input: encodeBatch(background, cases), maxBuffer: 1 << 30 });
+  /** The outcome of each case, good until the next call; undefined for a case that the runner did not survive. */
+  run(background: Uint8Array, cases: readonly TestCase[]): (RawResult | undefined)[] {
+    const size = batchBytes(cases.length);
+    if (this.#batch.length < size) this.#batch = new Uint8Array(size);
+    encodeBatch(this.#batch, background, cases);
+    // Files in memory: a pipe would be read and written in small pieces.
+    const input = openSync(this.#input, 'w+');
+    const output = openSync(this.#output, 'w+');
+    let done: SpawnSyncReturns<Buffer>;
+    let written: Uint8Array;
+    try {
+      writeSync(input, this.#batch, 0, size, 0);
+      done = spawnSync(this.#program, { stdio: [input, output, 'pipe'] });
+      const { size: length } = fstatSync(output);
+      if (this.#results.length < length) this.#results = new Uint8Array(length + (1 << 20));
+      written = this.#results.subarray(0, length);
+      for (let at = 0; at < length; ) at += readSync(output, written, at, length - at, at);
+    } finally {
+      closeSync(input);
+      closeSync(output);
+    }
     if (done.status === 0) {
-      this.processor = done.stdout.readUInt32LE(0);
-      return decodeResults(done.stdout.subarray(4), cases.length);
+      this.processor = written[0]!;
+      return splitResults(written, cases.length);
     }
     if (done.status !== null && done.stderr.length > 0) throw new Error(`runner: ${done.stderr.toString()}`);
     if (cases.length === 1) return [undefined];
     const middle = cases.length >> 1;
-    return [...this.run(background, cases.slice(0, middle)), ...this.run(background, cases.slice(middle))];
+    const parts = [cases.slice(0, middle), cases.slice(middle)];
+    return parts.flatMap((part) => {
+      const results = this.run(background, part);
+      // The room is used again.
+      const copy = this.#results.slice();
+      const view = new DataView(copy.buffer);
+      const words = new Int32Array(copy.buffer);
+      return results.map((raw) => raw && { view, bytes: copy, words, at: raw.at });
+    });
   }
 }

@@ -80,10 +80,11 @@ const HEADER_BYTES = 16 + DATA_SIZE + 16 * 64;
 /** sizeof(struct test_case) */
 const CASE_BYTES = 8 + 16 + CODE_BYTES + 128 + 24 + 16 + XSTATE + PATCHES * (8 + PATCH_BYTES);
 
-/** A batch as the runner wants it on stdin. */
-export function encodeBatch(background: Uint8Array, cases: readonly TestCase[]): Uint8Array {
-  const out = new Uint8Array(HEADER_BYTES + cases.length * CASE_BYTES);
-  const view = new DataView(out.buffer);
+export const batchBytes = (count: number): number => HEADER_BYTES + count * CASE_BYTES;
+
+/** A batch as the runner wants it on stdin; `out` may hold an older one. */
+export function encodeBatch(out: Uint8Array, background: Uint8Array, cases: readonly TestCase[]): void {
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, cases.length, true);
   view.setUint32(8, LDT.length, true);
@@ -96,7 +97,6 @@ export function encodeBatch(background: Uint8Array, cases: readonly TestCase[]):
   cases.forEach((testCase, i) => {
     writeCase(out, view, HEADER_BYTES + i * CASE_BYTES, testCase);
   });
-  return out;
 }
 
 function writeCase(out: Uint8Array, view: DataView, start: number, c: TestCase): void {
@@ -119,62 +119,104 @@ function writeCase(out: Uint8Array, view: DataView, start: number, c: TestCase):
   out.set(c.xstate, at);
   at += XSTATE;
   if (c.patches.length > PATCHES) throw new RangeError('too many patches');
-  c.patches.forEach((patch, i) => {
+  for (let i = 0; i < PATCHES; i++) {
     const p = at + i * (8 + PATCH_BYTES);
-    view.setUint32(p, patch.offset, true);
-    view.setUint32(p + 4, patch.bytes.length, true);
-    out.set(patch.bytes, p + 8);
-  });
+    const patch = c.patches[i];
+    view.setUint32(p, patch?.offset ?? 0, true);
+    view.setUint32(p + 4, patch?.bytes.length ?? 0, true);
+    if (patch) out.set(patch.bytes, p + 8);
+  }
 }
 
-const RESULT_BYTES = 8 + 32 + 16 + 128 + 16 + 16 + XSTATE + 8;
+/** Offsets in struct result. */
+export const Result = {
+  signal: 0,
+  code: 4,
+  trap: 8,
+  error: 16,
+  cr2: 24,
+  rip: 40,
+  rflags: 48,
+  gpr: 56,
+  selectors: 184,
+  fsBase: 200,
+  gsBase: 208,
+  xstate: 216,
+  granules: 216 + XSTATE,
+} as const;
+const RESULT_BYTES = 216 + XSTATE + 8;
+/** What stands before the first result: the number of the processor. */
+export const RESULTS_HEADER = 8;
 const SIGTRAP = 5;
 const SIGALRM = 14;
 const SIGSYS = 31;
 const TRAP_BRKPT = 1;
 const DEBUG = 1;
 
+/** An outcome as the runner wrote it, at `at` of the bytes; `at` is a multiple of 8. */
+export interface RawResult {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly at: number;
+}
+
 /** What the runner wrote for a batch; undefined for a case that went on for a second. */
-export function decodeResults(bytes: Uint8Array, count: number): (Outcome | undefined)[] {
+export function splitResults(bytes: Uint8Array, count: number): (RawResult | undefined)[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const outcomes: (Outcome | undefined)[] = [];
-  let at = 0;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+  const results: (RawResult | undefined)[] = [];
+  let at = RESULTS_HEADER;
   for (let n = 0; n < count; n++) {
-    const signal = view.getUint32(at, true);
-    const code = view.getInt32(at + 4, true);
-    const trap = Number(view.getBigUint64(at + 8, true));
-    const gpr = new BigUint64Array(16);
-    for (let i = 0; i < 16; i++) gpr[i] = view.getBigUint64(at + 56 + i * 8, true);
-    const selectors = [0, 1, 2, 3, 4, 5].map((i) => view.getUint16(at + 184 + i * 2, true));
-    const granules = view.getUint32(at + 216 + XSTATE, true);
-    const memory = new Map<number, bigint>();
-    for (let i = 0; i < granules; i++) {
-      const g = at + RESULT_BYTES + i * 16;
-      memory.set(Number(view.getBigUint64(g, true)), view.getBigUint64(g + 8, true));
-    }
-    let vector = trap;
-    if (signal === SIGSYS) vector = Ended.Call;
-    else if (signal === SIGTRAP && trap === DEBUG && code !== TRAP_BRKPT) vector = Ended.Step;
-    if (signal === SIGALRM) {
-      outcomes.push(undefined);
-      at += RESULT_BYTES + granules * 16;
-      continue;
-    }
-    const fault = vector >= 0 && vector < Ended.Call;
-    outcomes.push({
-      vector,
-      errorCode: fault ? Number(view.getBigUint64(at + 16, true)) : 0,
-      cr2: vector === 14 ? view.getBigUint64(at + 24, true) : 0n,
-      rip: view.getBigUint64(at + 40, true),
-      rflags: Number(view.getBigUint64(at + 48, true)),
-      gpr,
-      selectors,
-      fsBase: view.getBigUint64(at + 200, true),
-      gsBase: view.getBigUint64(at + 208, true),
-      xstate: bytes.subarray(at + 216, at + 216 + XSTATE),
-      memory,
-    });
-    at += RESULT_BYTES + granules * 16;
+    results.push(words[at >> 2] === SIGALRM ? undefined : { view, bytes, words, at });
+    at += RESULT_BYTES + words[(at + Result.granules) >> 2]! * 16;
   }
-  return outcomes;
+  return results;
+}
+
+/** The exception's number, or one of Ended. */
+export function vectorOf({ words, at }: RawResult): number {
+  const signal = words[at >> 2]!;
+  const trap = words[(at + Result.trap) >> 2]!;
+  if (signal === SIGSYS) return Ended.Call;
+  if (signal === SIGTRAP && trap === DEBUG && words[(at + Result.code) >> 2] !== TRAP_BRKPT) return Ended.Step;
+  return trap;
+}
+
+/** The error code of a fault; 0 where there is none. */
+export function errorCodeOf(raw: RawResult): number {
+  const vector = vectorOf(raw);
+  return vector >= 0 && vector < Ended.Call ? raw.words[(raw.at + Result.error) >> 2]! : 0;
+}
+
+/** Calls with each changed 8-byte granule of the data pages and where its value is in `words`. */
+export function eachGranule(raw: RawResult, f: (offset: number, word: number) => void): void {
+  const { words, at } = raw;
+  const count = words[(at + Result.granules) >> 2]!;
+  for (let i = 0; i < count; i++) {
+    const word = (at + RESULT_BYTES) / 4 + i * 4;
+    f(words[word]!, word + 2);
+  }
+}
+
+export function decodeResult(raw: RawResult): Outcome {
+  const { view, bytes, at } = raw;
+  const vector = vectorOf(raw);
+  const gpr = new BigUint64Array(16);
+  for (let i = 0; i < 16; i++) gpr[i] = view.getBigUint64(at + Result.gpr + i * 8, true);
+  const memory = new Map<number, bigint>();
+  eachGranule(raw, (offset, word) => memory.set(offset, view.getBigUint64(word * 4, true)));
+  return {
+    vector,
+    errorCode: errorCodeOf(raw),
+    cr2: vector === 14 ? view.getBigUint64(at + Result.cr2, true) : 0n,
+    rip: view.getBigUint64(at + Result.rip, true),
+    rflags: Number(view.getBigUint64(at + Result.rflags, true)),
+    gpr,
+    selectors: [0, 1, 2, 3, 4, 5].map((i) => view.getUint16(at + Result.selectors + i * 2, true)),
+    fsBase: view.getBigUint64(at + Result.fsBase, true),
+    gsBase: view.getBigUint64(at + Result.gsBase, true),
+    xstate: bytes.slice(at + Result.xstate, at + Result.xstate + XSTATE),
+    memory,
+  };
 }

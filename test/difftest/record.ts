@@ -4,6 +4,7 @@ import { drafts } from './difftest.ts';
 import { buildCase } from './generate.ts';
 import { SLOTS } from './layout.ts';
 import { NativeRunner } from './native.ts';
+import { decodeResult } from './protocol.ts';
 import { makeBackground } from './state.ts';
 import { allEncodings, type Encoding, wideEncodings } from './templates.ts';
 import { packVectors, type Vector } from './vectors.ts';
@@ -30,8 +31,9 @@ function main(): void {
         background,
         part.map(({ draft }) => buildCase(draft)),
       );
-      outcomes.forEach((expected, i) => {
-        if (!expected) return;
+      outcomes.forEach((raw, i) => {
+        if (!raw) return;
+        const expected = decodeResult(raw);
         const { encoding, draft } = part[i]!;
         vectors.push({ name: encoding.name, features: encoding.features, draft, expected });
       });

@@ -1,7 +1,7 @@
 /*
  * Runs short pieces of code on the host's CPU and reports the state after each.
  *
- * A batch comes on stdin, the results go to stdout (layouts: test/difftest/protocol.ts).
+ * A batch comes on stdin, a file; the results go to stdout (layouts: test/difftest/protocol.ts).
  * Each case is entered by sigreturn and left by a signal: the trap of its one instruction
  * (TF), the INT3 behind its code, or a fault.  The handler takes the state out of the
  * signal frame and puts the next case's state in.  So one case costs one signal.  Code in
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -316,18 +317,6 @@ static void forbid_calls(void)
 		fail("seccomp");
 }
 
-static void read_all(void *to, size_t size)
-{
-	uint8_t *p = to;
-	while (size) {
-		ssize_t n = read(0, p, size);
-		if (n <= 0)
-			fail("read");
-		p += n;
-		size -= (size_t)n;
-	}
-}
-
 int main(void)
 {
 	/* LSL of 0x7b tells the processor: stay on one, and say on which */
@@ -365,12 +354,15 @@ int main(void)
 		return 2;
 	}
 
-	batch = malloc(sizeof *batch);
-	read_all(batch, sizeof *batch);
-	if (batch->magic != MAGIC)
+	struct stat input;
+	if (fstat(0, &input) || (size_t)input.st_size < sizeof *batch)
+		fail("stdin has to be a file");
+	batch = mmap(NULL, (size_t)input.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, 0, 0);
+	if (batch == MAP_FAILED)
+		fail("mmap");
+	if (batch->magic != MAGIC || (size_t)input.st_size < sizeof *batch + batch->count * sizeof *cases)
 		return 3;
-	cases = malloc((batch->count + 1) * sizeof *cases);
-	read_all(cases, batch->count * sizeof *cases);
+	cases = (struct test_case *)(batch + 1);
 	out_size = (size_t)(batch->count + 1) * sizeof(struct result);
 	out = mmap(NULL, out_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (out == MAP_FAILED)
@@ -400,7 +392,8 @@ int main(void)
 
 	memset(&second, 0, sizeof second);
 	setitimer(ITIMER_REAL, &second, NULL);
-	if (write(1, &processor, sizeof processor) != sizeof processor)
+	uint64_t head = processor;
+	if (write(1, &head, sizeof head) != sizeof head)
 		return 5;
 	for (size_t done = 0; done < out_used;) {
 		ssize_t n = write(1, out + done, out_used - done);
