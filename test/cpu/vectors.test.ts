@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { drafts, judge, newTally, runBatch } from '../difftest/difftest.ts';
+import { Bench, drafts, judge, newTally, runBatch } from '../difftest/difftest.ts';
 import { announced, Emulator } from '../difftest/emulate.ts';
 import { buildCase } from '../difftest/generate.ts';
 import { SLOTS } from '../difftest/layout.ts';
 import { NativeRunner } from '../difftest/native.ts';
 import { showMismatch } from '../difftest/report.ts';
-import { makeBackground } from '../difftest/state.ts';
+import { makeBackground, States } from '../difftest/state.ts';
 import { allEncodings, type Encoding, wideEncodings } from '../difftest/templates.ts';
 import { unpackVectors } from '../difftest/vectors.ts';
 
@@ -22,13 +22,15 @@ describe('single instructions', () => {
   for (const [file, what] of recordings) it(`do ${what}`, () => recorded(file));
 
   function recorded(file: string): void {
-    const vectors = unpackVectors(readFileSync(new URL(`../fixtures/vectors/${file}.gz`, import.meta.url)));
+    const states = new States();
+    const bytes = readFileSync(new URL(`../fixtures/vectors/${file}.gz`, import.meta.url));
+    const vectors = unpackVectors(bytes, states);
     expect(vectors.length).to.be.greaterThan(1000);
     const emulator = new Emulator(makeBackground());
     const wrong: string[] = [];
     for (let from = 0; from < vectors.length; from += BATCH) {
       const part = vectors.slice(from, from + BATCH);
-      const cases = part.map(({ draft }) => buildCase(draft));
+      const cases = part.map(({ draft }) => buildCase(draft, states));
       part.forEach((vector, i) => {
         if (!vector.features.every(announced)) return;
         const { differences, text } = judge(emulator, vector.draft, cases[i]!, vector.expected);
@@ -57,9 +59,8 @@ describe('single instructions', () => {
       process.stderr.write('SKIPPED LOUDLY: the CPU follows Intel where processors differ; see npm run difftest\n');
       this.skip();
     }
-    const background = makeBackground();
-    const runner = new NativeRunner();
-    const emulator = new Emulator(background);
+    const bench = new Bench();
+    const { runner } = bench;
     const tally = newTally();
     if (!runner.has('AVX512F')) process.stderr.write('SKIPPED LOUDLY: this host has no AVX-512\n');
     const has = ({ features }: Encoding): boolean => features.every((f) => announced(f) && runner.has(f));
@@ -71,10 +72,10 @@ describe('single instructions', () => {
         ...(wide.length > 0 ? drafts(wide, 2017, LIVE_WIDE_CASES, [...encodings, ...wide]) : []),
       ];
       for (let from = 0; from < items.length; from += BATCH) {
-        runBatch(runner, emulator, background, items.slice(from, from + BATCH), tally);
+        runBatch(bench, items.slice(from, from + BATCH), tally);
       }
     } finally {
-      runner.close();
+      bench.close();
     }
     expect(tally.examples.slice(0, 5).map(showMismatch).join('\n')).to.equal('');
   });

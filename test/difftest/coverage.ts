@@ -1,11 +1,18 @@
 import { Decoder } from '../../cpu/decode/decoder.ts';
 import { buildTable, type CompiledRow, compileRow } from '../../cpu/decode/encoding.ts';
+import { allRows } from '../../cpu/isa/all.ts';
 import { avx512Rows } from '../../cpu/isa/avx512.ts';
-import type { Row } from '../../cpu/isa/row.ts';
-import type { Mode } from './protocol.ts';
+import type { Draft } from './generate.ts';
+import { Ended, type Mode } from './protocol.ts';
 import { NOT_COMPARED } from './templates.ts';
 
 export const MODES: readonly Mode[] = [64, 32, 16];
+
+/** Rows that no program can complete, by their names, and the exception that they end with instead. */
+export const NEVER_COMPLETES: readonly (readonly [name: RegExp, vector: number])[] = [
+  [/^(privileged|hlt|cli|sti|in|out|ins|outs|rep ins|rep outs|clts|invd|wbinvd|rdpmc|xsetbv)$/, 13],
+  [/^ud[012]?$/, 6],
+];
 
 /** The modes that a row is for. */
 function modesOf(row: CompiledRow): readonly Mode[] {
@@ -15,21 +22,42 @@ function modesOf(row: CompiledRow): readonly Mode[] {
   return mode === '32' ? [32, 16] : MODES;
 }
 
+/** A row in a mode. */
+export interface Pair {
+  readonly row: CompiledRow;
+  readonly mode: Mode;
+  /** Cases with it, those of them that completed, and how the others ended. */
+  cases: number;
+  completed: number;
+  readonly vectors: Set<number>;
+}
+
+/** What a worker says of a pair. */
+export type PairCount = readonly [cases: number, completed: number, vectors: readonly number[]];
+
 /** Which rows of the instruction table the cases have met, in which mode. */
 export class RowCoverage {
-  readonly #rows: readonly CompiledRow[];
+  readonly pairs: readonly Pair[];
   readonly #decoder: Decoder;
   readonly #wide: Decoder;
-  /** By mode. */
-  readonly #hits: ReadonlyMap<Mode, Uint32Array>;
-  readonly #numbers: ReadonlyMap<CompiledRow, number>;
+  readonly #of = new Map<CompiledRow, Map<Mode, Pair>>();
+  readonly #bytes = new Uint8Array(16);
+  readonly rows: number;
 
-  constructor(rows: readonly Row[]) {
-    const plain = rows.map(compileRow);
+  constructor() {
+    const plain = allRows.map(compileRow);
     const extension = avx512Rows().map(compileRow);
-    this.#rows = [...plain, ...extension];
-    this.#numbers = new Map(this.#rows.map((row, n) => [row, n]));
-    this.#hits = new Map(MODES.map((mode) => [mode, new Uint32Array(this.#rows.length)]));
+    const rows = [...plain, ...extension];
+    this.rows = rows.length;
+    this.pairs = rows
+      .filter(({ row }) => !NOT_COMPARED.some(([name]) => name.test(row.name)))
+      .flatMap((row) =>
+        modesOf(row).map((mode) => ({ row, mode, cases: 0, completed: 0, vectors: new Set<number>() })),
+      );
+    for (const pair of this.pairs) {
+      const modes = this.#of.get(pair.row) ?? new Map<Mode, Pair>();
+      this.#of.set(pair.row, modes.set(pair.mode, pair));
+    }
     this.#decoder = new Decoder(buildTable(plain, true), buildTable(plain, false));
     this.#wide = new Decoder(buildTable(plain, true), buildTable(plain, false), () => ({
       long: buildTable(extension, true),
@@ -37,37 +65,40 @@ export class RowCoverage {
     }));
   }
 
-  hit(code: Uint8Array, mode: Mode, wide: boolean): void {
+  /** What the instruction at `start` of a draft is. */
+  pairAt({ code, mode, wide }: Draft, start: number): Pair | undefined {
     const decoder = wide ? this.#wide : this.#decoder;
-    const bytes = new Uint8Array(16);
-    bytes.set(code.subarray(0, 16));
-    if (decoder.decode(bytes, 0, 16, mode === 64, mode === 32) !== 'ok') return;
-    this.#hits.get(mode)![this.#numbers.get(decoder.instruction.row)!]!++;
+    this.#bytes.fill(0xcc);
+    this.#bytes.set(code.subarray(start, start + 16));
+    if (decoder.decode(this.#bytes, 0, 16, mode === 64, mode === 32) !== 'ok') return undefined;
+    return this.#of.get(decoder.instruction.row)?.get(mode);
   }
 
   /** For merging what several processes met. */
-  counts(): number[][] {
-    return MODES.map((mode) => [...this.#hits.get(mode)!]);
+  counts(): PairCount[] {
+    return this.pairs.map(({ cases, completed, vectors }) => [cases, completed, [...vectors]]);
   }
-  add(counts: readonly (readonly number[])[]): void {
-    MODES.forEach((mode, m) => {
-      const hits = this.#hits.get(mode)!;
-      counts[m]!.forEach((count, n) => {
-        hits[n]! += count;
-      });
-    });
-  }
-
-  get size(): number {
-    return this.#rows.length;
-  }
-
-  /** Rows that no case met in a mode that they are for. */
-  never(): { readonly row: Row; readonly modes: readonly Mode[] }[] {
-    return this.#rows.flatMap((compiled, n) => {
-      if (NOT_COMPARED.some(([name]) => name.test(compiled.row.name))) return [];
-      const modes = modesOf(compiled).filter((mode) => this.#hits.get(mode)![n] === 0);
-      return modes.length > 0 ? [{ row: compiled.row, modes }] : [];
+  add(counts: readonly PairCount[]): void {
+    counts.forEach(([cases, completed, vectors], n) => {
+      const pair = this.pairs[n]!;
+      pair.cases += cases;
+      pair.completed += completed;
+      for (const vector of vectors) pair.vectors.add(vector);
     });
   }
 }
+
+/** The exception that the row always ends with, if it has one. */
+export function alwaysRaises({ row }: Pair): number | undefined {
+  return NEVER_COMPLETES.find(([name]) => name.test(row.row.name))?.[1];
+}
+
+/** Is a pair as it should be: completed, or ended in each case with the exception that it always raises? */
+export function isMet(pair: Pair): boolean {
+  const vector = alwaysRaises(pair);
+  if (vector === undefined) return pair.completed > 0;
+  return pair.vectors.has(vector) && pair.completed === 0;
+}
+
+/** Did the instruction do its work? What it raises itself as its work counts too. */
+export const isCompletion = (vector: number): boolean => [Ended.Step, Ended.Call, 1, 3, 4].includes(vector);

@@ -1,9 +1,19 @@
 import { type CompareOptions, compareOutcomes, type Difference } from './compare.ts';
-import { type Emulator, RegionModules, type Sketched, TIERS, type Tier } from './emulate.ts';
+import { Emulator, RegionModules, type Sketched, TIERS, type Tier } from './emulate.ts';
 import { buildCase, type Draft, draftCase, type Kind } from './generate.ts';
-import type { NativeRunner } from './native.ts';
-import { decodeResult, Ended, type Outcome, type RawResult, type TestCase, vectorOf } from './protocol.ts';
+import { NativeRunner } from './native.ts';
+import {
+  decodeResult,
+  Ended,
+  type Mode,
+  type Outcome,
+  type RawResult,
+  ripOf,
+  type TestCase,
+  vectorOf,
+} from './protocol.ts';
 import { Random } from './random.ts';
+import { makeBackground, States } from './state.ts';
 import { type Encoding, factsOf } from './templates.ts';
 
 export interface Mismatch {
@@ -17,7 +27,7 @@ export interface Mismatch {
 export interface Tally {
   cases: number;
   mismatches: number;
-  readonly byEncoding: Map<string, { cases: number; mismatches: number; completed: number }>;
+  readonly byEncoding: Map<string, { cases: number; mismatches: number }>;
   /** The first few of each encoding. */
   readonly examples: Mismatch[];
 }
@@ -103,23 +113,34 @@ export interface Item {
 /** Regions in a module. */
 const REGIONS = 64;
 
-/** One batch of drafts against the oracle. */
+/** The oracle and what is compared with it. */
+export class Bench {
+  readonly background = makeBackground();
+  readonly states = new States();
+  readonly emulator = new Emulator(this.background);
+  readonly runner = new NativeRunner();
+
+  close(): void {
+    this.runner.close();
+  }
+}
+
+/** One batch of drafts against the oracle; how each ended natively, undefined where it did not. */
 export function runBatch(
-  runner: NativeRunner,
-  emulator: Emulator,
-  background: Uint8Array,
+  { background, states, emulator, runner }: Bench,
   batch: readonly Item[],
   tally: Tally,
   examplesEach = 2,
-): void {
-  const cases = batch.map(({ draft }) => buildCase(draft));
+): (Ending | undefined)[] {
+  const cases = batch.map(({ draft }) => buildCase(draft, states));
   const expected = runner.run(background, cases);
   emulator.processor = runner.processor;
   for (let from = 0; from < batch.length; from += REGIONS) {
     const modules = new RegionModules();
     const numbers = batch.slice(from, from + REGIONS).map((_, i) => from + i);
     const good = new Map<number, boolean>();
-    const sketched = new Map<number, Sketched | undefined>();
+    /** By code: those that differ in their state only share it. */
+    const sketched = new Map<Uint8Array, Sketched | undefined>();
     for (const i of numbers) {
       const raw = expected[i];
       const testCase = cases[i]!;
@@ -129,28 +150,34 @@ export function runBatch(
         i,
         tiers.every((tier) => agrees(emulator, testCase, tier, raw)),
       );
-      if (!testCase.step && good.get(i)) sketched.set(i, emulator.sketch(testCase, modules));
+      if (testCase.step || !good.get(i) || sketched.has(testCase.code)) continue;
+      sketched.set(testCase.code, emulator.sketch(testCase, modules));
     }
     modules.link();
     for (const i of numbers) {
       const raw = expected[i];
       if (!raw) continue;
-      const ok = good.get(i)! && (cases[i]!.step || agrees(emulator, cases[i]!, 'regions', raw, sketched.get(i)));
-      count(tally, batch[i]!, vectorOf(raw));
+      const ok =
+        good.get(i)! && (cases[i]!.step || agrees(emulator, cases[i]!, 'regions', raw, sketched.get(cases[i]!.code)));
+      count(tally, batch[i]!);
       if (!ok) complain(emulator, batch[i]!, cases[i]!, decodeResult(raw), tally, examplesEach);
     }
   }
+  return expected.map((raw, i) => raw && { vector: vectorOf(raw), moved: ripOf(raw) !== cases[i]!.rip });
 }
 
-function count(tally: Tally, { encoding }: Item, vector: number): void {
+/** How a case ended natively. */
+export interface Ending {
+  readonly vector: number;
+  /** RIP is not where it was. */
+  readonly moved: boolean;
+}
+
+function count(tally: Tally, { encoding }: Item): void {
   tally.cases++;
-  let row = tally.byEncoding.get(encoding.name);
-  if (!row) {
-    row = { cases: 0, mismatches: 0, completed: 0 };
-    tally.byEncoding.set(encoding.name, row);
-  }
-  row.cases++;
-  if (vector < 0 || vector === 3) row.completed++;
+  const row = tally.byEncoding.get(encoding.name);
+  if (row) row.cases++;
+  else tally.byEncoding.set(encoding.name, { cases: 1, mismatches: 0 });
 }
 
 /** What differs may be allowed to; else it is noted. */
@@ -173,21 +200,48 @@ function complain(
   tally.examples.push({ encoding: encoding.name, draft, testCase, text, differences });
 }
 
-/** Half of the cases are under TF. */
+/** Half of the code is run under TF. */
 export const KINDS: readonly Kind[] = ['step', 'step', 'single', 'sequence'];
 
-/** Drafts in an order that a seed gives, every encoding about as often. */
-export function* drafts(
+/** An encoding in a mode. */
+export interface Target {
+  readonly encoding: Encoding;
+  readonly mode: Mode;
+}
+
+export const targetsOf = (encodings: readonly Encoding[]): Target[] =>
+  encodings.flatMap((encoding) => encoding.modes.map((mode) => ({ encoding, mode })));
+
+/** A target's code, with one state or more. */
+export function itemsOf(
+  { encoding, mode }: Target,
+  random: Random,
+  index: number,
+  kinds: readonly Kind[],
+  neighbours: readonly Encoding[],
+  states: number,
+): Item[] {
+  const draft = draftCase(encoding, mode, random.u32(), index, random.pick(kinds), neighbours);
+  return Array.from({ length: states }, (_, n) => ({
+    encoding,
+    draft: n === 0 ? draft : { ...draft, seed: random.u32() },
+  }));
+}
+
+/** Every encoding in every mode, in an order that a seed gives, about as often as the others. */
+export function drafts(
   encodings: readonly Encoding[],
   seed: number,
   count: number,
   neighbours: readonly Encoding[] = encodings,
-  kinds: readonly Kind[] = KINDS,
-): Generator<Item> {
+): Item[] {
   const random = new Random(seed);
-  const start = random.below(encodings.length);
-  for (let i = 0; i < count; i++) {
-    const encoding = encodings[(start + i) % encodings.length]!;
-    yield { encoding, draft: draftCase(encoding, random.u32(), i, random.pick(kinds), neighbours) };
-  }
+  const targets = targetsOf(encodings);
+  // Those that are left out when there are fewer cases than targets are spread over the table.
+  const step = Math.max(1, targets.length / count);
+  const start = random.below(targets.length);
+  return Array.from({ length: count }, (_, i) => {
+    const target = targets[(start + Math.floor(i * step)) % targets.length]!;
+    return itemsOf(target, random, i, KINDS, neighbours, 1)[0]!;
+  });
 }

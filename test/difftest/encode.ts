@@ -52,6 +52,8 @@ export interface Template {
   readonly lock: boolean;
   /** Repeat prefixes that may be put before it. */
   readonly repeat: readonly number[];
+  /** One of them that it always has, or 0. */
+  readonly forced: number;
   /** The ModRM.reg operand is a bit offset into memory. */
   readonly bitOffset: boolean;
   /** The index is a vector register with elements of so many bits, or 0. */
@@ -291,8 +293,8 @@ export function encode(
   const lock = template.lock && memory && random.oneIn(3);
   // F2 repeats like F3 where nothing is compared.
   const repeats = template.repeat.length > 0 && random.oneIn(2);
-  const repeat = repeats ? (random.oneIn(6) ? 0xf2 : random.pick(template.repeat)) : 0;
-  if (repeat) fixups.push([1, d.junk(BigInt(random.below(40)), d.addressSize)]);
+  const repeat = template.forced || (repeats ? (random.oneIn(6) ? 0xf2 : random.pick(template.repeat)) : 0);
+  if (repeat && template.repeat.length > 0) fixups.push([1, d.junk(BigInt(random.below(40)), d.addressSize)]);
   const stack = implicitRegisters(d, template);
   const patches = stack === undefined ? [] : specialStack(d, template, stack);
   if (hasMemory && template.special) patches.push(...specialOperand(d, template, offset));
@@ -359,7 +361,7 @@ export function encode(
     patches,
     fsBase: d.fsBase,
     gsBase: d.gsBase,
-    repeated: repeat !== 0 || template.vsib !== 0,
+    repeated: (repeat !== 0 && template.repeat.length > 0) || template.vsib !== 0,
   };
 }
 

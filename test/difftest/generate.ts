@@ -19,7 +19,7 @@ import {
 } from './layout.ts';
 import type { Mode, Patch, TestCase } from './protocol.ts';
 import { Random } from './random.ts';
-import { AC, edgeValue, fillVector, makeState, type Profile, widen } from './state.ts';
+import { AC, edgeValue, type Profile, type States } from './state.ts';
 import { type Encoding, isComparable } from './templates.ts';
 
 /** A case as it is recorded: what the seed does not give. */
@@ -162,13 +162,13 @@ function assembleMany(
 /** @param neighbours for sequences: what may follow */
 export function draftCase(
   encoding: Encoding,
+  mode: Mode,
   seed: number,
   index: number,
   kind: Kind,
   neighbours: readonly Encoding[],
 ): Draft {
   const random = new Random(seed ^ 0x5bd1e995);
-  const mode = random.pick(encoding.modes);
   const edge = kind !== 'sequence' && mode !== 16 && index % SLOTS < EDGES;
   let at = slotAddress(index % SLOTS);
   if (edge) at = edgeEnd(index % SLOTS) - 1 - random.below(15);
@@ -212,9 +212,8 @@ function zmmOffset(n: number, part: number): number {
 }
 
 /** The whole case that a draft stands for. */
-export function buildCase(draft: Draft): TestCase {
-  const state = makeState(draft.seed, draft.profile);
-  if (draft.wide) widen(draft.seed, state.xstate);
+export function buildCase(draft: Draft, states: States): TestCase {
+  const state = states.make(draft.seed, draft.profile, draft.wide);
   const vectors = new DataView(state.xstate.buffer);
   for (const [register, value] of draft.fixups) {
     if (register < VECTOR_FIXUP) {
@@ -235,7 +234,7 @@ export function buildCase(draft: Draft): TestCase {
   if (draft.operand >= 0 && draft.operand < DATA_SIZE) {
     const random = new Random(draft.seed ^ 0x1b873593);
     const bytes = new Uint8Array(64);
-    for (let i = 0; i < 64; i += 16) fillVector(random, bytes.subarray(i, i + 16));
+    states.fill(random, bytes);
     const view = new DataView(bytes.buffer);
     if (random.oneIn(4)) view.setBigUint64(0, edgeValue(random), true);
     if (random.oneIn(8)) {

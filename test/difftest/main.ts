@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { Command } from 'commander';
-import { allRows } from '../../cpu/isa/all.ts';
-import { RowCoverage } from './coverage.ts';
-import { drafts, type Item, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
-import { announced, Emulator } from './emulate.ts';
+import { alwaysRaises, isMet, type Pair, type PairCount, RowCoverage } from './coverage.ts';
+import { Bench, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
+import { announced } from './emulate.ts';
 import { SLOTS } from './layout.ts';
 import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
-import { makeBackground } from './state.ts';
+import { Schedule } from './schedule.ts';
 import { allEncodings, NOT_COMPARED, wideEncodings } from './templates.ts';
 
 /** A slot of code per case. */
@@ -29,9 +28,9 @@ interface Options {
 interface Findings {
   readonly cases: number;
   readonly mismatches: number;
-  readonly byEncoding: [string, { cases: number; mismatches: number; completed: number }][];
+  readonly byEncoding: [string, { cases: number; mismatches: number }][];
   readonly examples: string[];
-  readonly counts: number[][];
+  readonly counts: PairCount[];
 }
 
 function parse(): Options {
@@ -54,8 +53,8 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
   const rows = options.rows === undefined ? undefined : new RegExp(options.rows, 'i');
   const features = options.features === undefined ? undefined : new RegExp(options.features, 'i');
   const kinds = options.kinds === undefined ? KINDS : KINDS.filter((kind) => options.kinds!.split(',').includes(kind));
-  const background = makeBackground();
-  const runner = new NativeRunner();
+  const bench = new Bench();
+  const { runner } = bench;
   const usable = [...allEncodings(), ...wideEncodings()].filter(({ features: has }) =>
     has.every((f) => announced(f) && runner.has(f)),
   );
@@ -65,32 +64,24 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
   );
   if (!runner.has('AVX512F')) process.stderr.write('SKIPPED LOUDLY: this host has no AVX-512\n');
   if (encodings.length === 0) throw new Error('no such rows');
-  const emulator = new Emulator(background);
   const tally = newTally();
-  const coverage = new RowCoverage(allRows);
-  let batch: Item[] = [];
-  const flush = (): void => {
-    runBatch(runner, emulator, background, batch, tally, Number(options.examples));
-    batch = [];
-    progress(tally);
-  };
+  const schedule = new Schedule(encodings, usable, kinds, Number(options.seed));
   try {
-    for (const item of drafts(encodings, Number(options.seed), Number(options.count), usable, kinds)) {
-      batch.push(item);
-      const { draft } = item;
-      for (const start of draft.starts) coverage.hit(draft.code.subarray(start), draft.mode, draft.wide);
-      if (batch.length === BATCH) flush();
+    for (let left = Number(options.count); left > 0; ) {
+      const batch = schedule.next(Math.min(left, BATCH));
+      left -= batch.length;
+      schedule.note(batch, runBatch(bench, batch, tally, Number(options.examples)));
+      progress(tally);
     }
-    if (batch.length > 0) flush();
   } finally {
-    runner.close();
+    bench.close();
   }
   return {
     cases: tally.cases,
     mismatches: tally.mismatches,
     byEncoding: [...tally.byEncoding],
     examples: options.summary ? [] : tally.examples.map(showMismatch),
-    counts: coverage.counts(),
+    counts: schedule.coverage.counts(),
   };
 }
 
@@ -138,8 +129,8 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
     if (!shown.has(encoding)) out.push(example);
     shown.add(encoding);
   }
-  const rows = new Map<string, { cases: number; mismatches: number; completed: number }>();
-  const coverage = new RowCoverage(allRows);
+  const rows = new Map<string, { cases: number; mismatches: number }>();
+  const coverage = new RowCoverage();
   let cases = 0;
   let mismatches = 0;
   for (const part of parts) {
@@ -147,28 +138,36 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
     mismatches += part.mismatches;
     coverage.add(part.counts);
     for (const [name, row] of part.byEncoding) {
-      const sum = rows.get(name) ?? { cases: 0, mismatches: 0, completed: 0 };
+      const sum = rows.get(name) ?? { cases: 0, mismatches: 0 };
       rows.set(name, sum);
       sum.cases += row.cases;
       sum.mismatches += row.mismatches;
-      sum.completed += row.completed;
     }
   }
   const bad = [...rows].filter(([, row]) => row.mismatches > 0);
   if (bad.length > 0) {
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);
   }
-  const idle = [...rows].filter(([, row]) => row.completed === 0).map(([name]) => name);
-  if (idle.length > 0) out.push(`never completed (${idle.length}): ${idle.join(' ')}`);
-  if (options.rows === undefined && options.features === undefined) {
-    const never = coverage.never();
-    const list = never.map(({ row, modes }) => `${row.name} (${row.encoding}) in ${modes.join(' and ')}-bit code`);
-    out.push(`rows never met: ${never.length} of ${coverage.size}${never.length > 0 ? `: ${list.join(', ')}` : ''}`);
-    out.push(`not compared: ${NOT_COMPARED.map(([name, why]) => `${name.source} (${why})`).join(', ')}`);
-  }
+  if (options.rows === undefined && options.features === undefined) out.push(...coverageReport(coverage));
   out.push(`${cases} cases in ${Math.round(seconds)} s, ${rows.size} encodings, ${mismatches} mismatches`);
   process.stdout.write(`${out.join('\n')}\n`);
   process.exitCode = mismatches > 0 ? 1 : 0;
+}
+
+const named = ({ row, mode }: Pair): string => `${row.row.name} (${row.row.encoding}) in ${mode}-bit code`;
+
+function coverageReport({ pairs, rows }: RowCoverage): string[] {
+  const list = (some: readonly Pair[]): string => (some.length > 0 ? `: ${some.map(named).join(', ')}` : '');
+  const unmet = pairs.filter((pair) => pair.cases === 0);
+  const open = pairs.filter((pair) => pair.cases > 0 && !isMet(pair));
+  const raising = pairs.filter((pair) => alwaysRaises(pair) !== undefined);
+  const names = [...new Set(raising.map((p) => `${p.row.row.name} #${alwaysRaises(p) === 6 ? 'UD' : 'GP'}`))];
+  return [
+    `${rows} rows, ${pairs.length} pairs of a row and a mode: never met ${unmet.length}${list(unmet)}`,
+    `never completed ${open.length}${list(open)}`,
+    `never complete in a program, and raise what they should: ${names.join(', ')}`,
+    `not compared: ${NOT_COMPARED.map(([name, why]) => `${name.source} (${why})`).join(', ')}`,
+  ];
 }
 
 async function main(): Promise<void> {

@@ -183,6 +183,10 @@ export function vectorOf({ words, at }: RawResult): number {
   return trap;
 }
 
+/** RIP as a number: exact below 2^53. */
+export const ripOf = ({ words, at }: RawResult): number =>
+  (words[(at + Result.rip) >> 2]! >>> 0) + (words[((at + Result.rip) >> 2) + 1]! >>> 0) * 2 ** 32;
+
 /** The error code of a fault; 0 where there is none. */
 export function errorCodeOf(raw: RawResult): number {
   const vector = vectorOf(raw);

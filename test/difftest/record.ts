@@ -1,11 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { drafts } from './difftest.ts';
+import { Bench, drafts } from './difftest.ts';
 import { buildCase } from './generate.ts';
 import { SLOTS } from './layout.ts';
-import { NativeRunner } from './native.ts';
 import { decodeResult } from './protocol.ts';
-import { makeBackground } from './state.ts';
 import { allEncodings, type Encoding, wideEncodings } from './templates.ts';
 import { packVectors, type Vector } from './vectors.ts';
 
@@ -19,17 +17,16 @@ function main(): void {
   const name = process.argv[2] ?? '';
   const file = FILES[name];
   if (!file) throw new Error(`which of ${Object.keys(FILES).join(', ')}?`);
-  const runner = new NativeRunner();
+  const { runner, background, states } = new Bench();
   const vectors: Vector[] = [];
   try {
     const encodings = file.encodings().filter(({ features }) => features.every((f) => runner.has(f)));
-    const items = [...drafts(encodings, 0x766563, file.count)];
-    const background = makeBackground();
+    const items = drafts(encodings, 0x766563, file.count);
     for (let from = 0; from < items.length; from += SLOTS) {
       const part = items.slice(from, from + SLOTS);
       const outcomes = runner.run(
         background,
-        part.map(({ draft }) => buildCase(draft)),
+        part.map(({ draft }) => buildCase(draft, states)),
       );
       outcomes.forEach((raw, i) => {
         if (!raw) return;
@@ -43,7 +40,7 @@ function main(): void {
   }
   const directory = fileURLToPath(new URL('../fixtures/vectors/', import.meta.url));
   mkdirSync(directory, { recursive: true });
-  const bytes = packVectors(vectors);
+  const bytes = packVectors(vectors, states);
   writeFileSync(`${directory}${name}.gz`, bytes);
   process.stdout.write(`${vectors.length} vectors, ${bytes.length} bytes\n`);
 }

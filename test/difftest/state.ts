@@ -1,5 +1,5 @@
 import { DATA_SIZE } from './layout.ts';
-import { HIGH_16, OPMASKS, XSTATE, ZMM_HIGH } from './protocol.ts';
+import { OPMASKS, XSTATE, ZMM_HIGH } from './protocol.ts';
 import { Random } from './random.ts';
 
 /** Values on which carries, signs and widths turn. */
@@ -201,6 +201,46 @@ function anExtended(random: Random): readonly [number, bigint] {
   }
 }
 
+/** Values made once: a state takes its vectors out of here, which is much quicker than making each. */
+class Pool {
+  static readonly #vectors = 1 << 14;
+  static readonly #extended = 1 << 12;
+  /** 16 bytes each. */
+  readonly #words = new Int32Array(Pool.#vectors * 4);
+  /** Significand, then sign and exponent. */
+  readonly #reals = new Int32Array(Pool.#extended * 3);
+
+  constructor() {
+    const random = new Random(0x706f6f6c);
+    const bytes = new Uint8Array(this.#words.buffer);
+    for (let i = 0; i < bytes.length; i += 16) fillVector(random, bytes.subarray(i, i + 16));
+    for (let i = 0; i < this.#reals.length; i += 3) {
+      const [high, low] = anExtended(random);
+      this.#reals[i] = Number(BigInt.asIntN(32, low));
+      this.#reals[i + 1] = Number(BigInt.asIntN(32, low >> 32n));
+      this.#reals[i + 2] = high;
+    }
+  }
+
+  /** Fills `count` words (a multiple of 4, or the first 2) from the `at`th on; a third of the vectors is random. */
+  vector(random: Random, words: Int32Array, at: number, count: number): void {
+    for (let i = at; i < at + count; i += 4) {
+      const n = random.u32();
+      const last = Math.min(i + 4, at + count);
+      const from = (n & (Pool.#vectors - 1)) * 4 - i;
+      if (n >>> 24 < 85) for (let k = i; k < last; k++) words[k] = random.u32();
+      else for (let k = i; k < last; k++) words[k] = this.#words[from + k]!;
+    }
+  }
+
+  real(random: Random, words: Int32Array, at: number): void {
+    const from = (random.u32() & (Pool.#extended - 1)) * 3;
+    words[at] = this.#reals[from]!;
+    words[at + 1] = this.#reals[from + 1]!;
+    words[at + 2] = this.#reals[from + 2]!;
+  }
+}
+
 export interface MachineState {
   readonly gpr: BigUint64Array;
   readonly rflags: number;
@@ -214,8 +254,24 @@ const ARITHMETIC_FLAGS = 0x8d5;
 export const DF = 0x400;
 export const AC = 0x40000;
 
-/** The whole state of a seed; recorded vectors hold the seed, so a change here asks for a new recording. */
-export function makeState(seed: number, profile: Profile): MachineState {
+/** Makes states; recorded vectors hold a state's seed, so a change here asks for a new recording. */
+export class States {
+  readonly #pool = new Pool();
+
+  /** The whole state of a seed. */
+  make(seed: number, profile: Profile, wide: boolean): MachineState {
+    const state = makeState(seed, profile, this.#pool);
+    if (wide) widen(seed, state.xstate, this.#pool);
+    return state;
+  }
+
+  /** What a case finds at its operand. */
+  fill(random: Random, bytes: Uint8Array): void {
+    this.#pool.vector(random, new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), 0, bytes.length >> 2);
+  }
+}
+
+function makeState(seed: number, profile: Profile, pool: Pool): MachineState {
   const random = new Random(seed);
   const gpr = new BigUint64Array(16);
   for (let i = 0; i < 16; i++) gpr[i] = edgeValue(random);
@@ -223,20 +279,19 @@ export function makeState(seed: number, profile: Profile): MachineState {
   if (random.oneIn(8)) rflags |= DF;
   const xstate = new Uint8Array(XSTATE);
   const view = new DataView(xstate.buffer);
+  const words = new Int32Array(xstate.buffer);
   view.setUint16(0, 0x37f, true);
   view.setUint32(24, 0x1f80, true);
   view.setUint32(28, 0xffff, true);
   view.setBigUint64(512, 7n, true);
   if (profile !== 'integer') {
     for (let i = 0; i < 16; i++) {
-      fillVector(random, xstate.subarray(160 + i * 16, 176 + i * 16));
-      fillVector(random, xstate.subarray(576 + i * 16, 592 + i * 16));
+      pool.vector(random, words, 40 + i * 4, 4);
+      pool.vector(random, words, 144 + i * 4, 4);
     }
     for (let i = 0; i < 8; i++) {
-      const [high, low] = anExtended(random);
-      view.setBigUint64(32 + i * 16, low, true);
-      view.setUint16(40 + i * 16, high, true);
-      if (profile === 'vector') fillVector(random, xstate.subarray(32 + i * 16, 40 + i * 16));
+      pool.real(random, words, 8 + i * 4);
+      if (profile === 'vector') pool.vector(random, words, 8 + i * 4, 2);
     }
     xstate[4] = random.oneIn(3) ? random.below(256) : 255;
     view.setUint16(2, (random.below(8) << 11) | (random.u32() & 0x4700), true);
@@ -265,7 +320,7 @@ export function makeState(seed: number, profile: Profile): MachineState {
 }
 
 /** Fills the components of AVX-512. */
-export function widen(seed: number, xstate: Uint8Array): void {
+function widen(seed: number, xstate: Uint8Array, pool: Pool): void {
   const random = new Random(seed ^ 0x3c6ef372);
   const view = new DataView(xstate.buffer);
   view.setBigUint64(512, 0xe7n, true);
@@ -274,8 +329,7 @@ export function widen(seed: number, xstate: Uint8Array): void {
     const mask = kind === 0 ? 0n : kind === 1 ? -1n : kind === 2 ? 1n << BigInt(random.below(16)) : random.u64();
     view.setBigUint64(OPMASKS + 8 * i, BigInt.asUintN(64, mask), true);
   }
-  for (let i = 0; i < 16; i++) fillVector(random, xstate.subarray(ZMM_HIGH + 32 * i, ZMM_HIGH + 32 * i + 32));
-  for (let at = HIGH_16; at < XSTATE; at += 64) fillVector(random, xstate.subarray(at, at + 64));
+  pool.vector(random, new Int32Array(xstate.buffer), ZMM_HIGH / 4, (XSTATE - ZMM_HIGH) / 4);
 }
 
 /** What the data pages hold before every case. */

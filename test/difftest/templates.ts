@@ -75,7 +75,13 @@ function encodings(wide: boolean): Encoding[] {
     info.free();
     if (!template) continue;
     const encoding = classify(template, code, wide);
-    if (encoding) found.push(encoding);
+    if (!encoding) continue;
+    found.push(encoding);
+    // Rows of their own, which chance would seldom meet. F2 repeats like F3 where nothing is compared.
+    const forced = encoding.repeat.length > 0 ? [0xf2, 0xf3] : /^bs[fr]$/.test(encoding.mnemonic) ? [0xf2] : [];
+    for (const prefix of forced) {
+      found.push({ ...encoding, forced: prefix, name: `${encoding.name}+${prefix.toString(16)}` });
+    }
   }
   return found;
 }
@@ -160,6 +166,7 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
     addressSize: info.addressSize / 8,
     lock: info.canUseLockPrefix,
     repeat,
+    forced: 0,
     vsib: vsib === undefined ? 0 : vsib.includes('32') ? 32 : 64,
     bitOffset: /^Bt[sc r]?/.test(name) && info.table === 1,
     implicit,

@@ -1,7 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { buildCase, type Draft } from './generate.ts';
 import { type Mode, OPMASKS, type Outcome, XSTATE } from './protocol.ts';
-import type { Profile } from './state.ts';
+import type { Profile, States } from './state.ts';
 
 /** A case with what the host's CPU made of it, for hosts that cannot be asked. */
 export interface Vector {
@@ -16,9 +16,9 @@ const hex = (value: bigint): string => value.toString(16);
 const unhex = (text: string): bigint => BigInt(`0x${text}`);
 
 /** One vector as a line: the outcome as its differences from the state that the draft's seed gives. */
-function toLine(vector: Vector): string {
+function toLine(vector: Vector, states: States): string {
   const { draft, expected } = vector;
-  const before = buildCase(draft);
+  const before = buildCase(draft, states);
   const gpr: [number, string][] = [];
   for (let i = 0; i < 16; i++) if (expected.gpr[i] !== before.gpr[i]) gpr.push([i, hex(expected.gpr[i]!)]);
   const xstate: [number, string][] = [];
@@ -117,10 +117,10 @@ function toDraft(line: DraftLine): Draft {
   };
 }
 
-function fromLine(text: string): Vector {
+function fromLine(text: string, states: States): Vector {
   const line = JSON.parse(text) as Line;
   const draft = toDraft(line[2]);
-  const before = buildCase(draft);
+  const before = buildCase(draft, states);
   const gpr = BigUint64Array.from(before.gpr);
   for (const [register, value] of line[8]) gpr[register] = unhex(value);
   const xstate = before.xstate.slice();
@@ -141,10 +141,13 @@ function fromLine(text: string): Vector {
   return { name: line[0], features: line[1], draft, expected };
 }
 
-export function packVectors(vectors: readonly Vector[]): Uint8Array {
-  return gzipSync(vectors.map(toLine).join('\n'), { level: 9 });
+export function packVectors(vectors: readonly Vector[], states: States): Uint8Array {
+  return gzipSync(vectors.map((vector) => toLine(vector, states)).join('\n'), { level: 9 });
 }
 
-export function unpackVectors(bytes: Uint8Array): Vector[] {
-  return gunzipSync(bytes).toString().split('\n').map(fromLine);
+export function unpackVectors(bytes: Uint8Array, states: States): Vector[] {
+  return gunzipSync(bytes)
+    .toString()
+    .split('\n')
+    .map((line) => fromLine(line, states));
 }
