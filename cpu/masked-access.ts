@@ -3,7 +3,7 @@ import type { Cpu } from './cpu.ts';
 import { Vector } from './exit.ts';
 import { foldMask, maskedMemory } from './interp/evex-form.ts';
 import { AccessInfo, Rec } from './interp/record.ts';
-import { checkAccess } from './segment-checks.ts';
+import { checkAccess, linearAddress } from './segment-checks.ts';
 
 /** The memory operand of an EVEX instruction: only the elements that its opmask names are touched. */
 export function maskedHost(cpu: Cpu, record: number, low: number, high: number, info: number): number {
@@ -21,15 +21,17 @@ export function maskedHost(cpu: Cpu, record: number, low: number, high: number, 
     const at = offset + BigInt(element * bytes);
     return info & 0x800 ? checkAccess(cpu, record, at, bytes, flags) : at;
   };
+  const misaligned = (start: bigint): boolean => start % BigInt(size) !== 0n;
+  if (variant.checked && wanted.length > 0 && variant.row.row.options.align === 'always') {
+    const start = info & 0x800 ? linearAddress(cpu, cpu.memory.bytes[record + Rec.segment]!, offset) : offset;
+    if (misaligned(start)) cpu.access.raise(record, Vector.GP, 0);
+  }
   // Segments first, then pages.
   const addresses = new Map(wanted.map((element) => [element, linear(element)]));
   const [first] = wanted;
-  if (variant.checked && first !== undefined) {
-    const start = addresses.get(first)! - BigInt(first * bytes);
-    const misaligned = start % BigInt(size) !== 0n;
-    if (misaligned && variant.row.row.options.align === 'always') cpu.access.raise(record, Vector.GP, 0);
-    // A scalar or a broadcast is subject to the alignment check, a vector under a mask is not.
-    if (misaligned && size <= 8 && cpu.segments.alignmentChecked) cpu.access.raise(record, Vector.AC, 0);
+  // A scalar or a broadcast is subject to the alignment check, a vector under a mask is not.
+  if (variant.checked && first !== undefined && size === bytes && size <= 8 && cpu.segments.alignmentChecked) {
+    if (misaligned(addresses.get(first)!)) cpu.access.raise(record, Vector.AC, 0);
   }
   return cpu.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
 }

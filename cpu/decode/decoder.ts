@@ -247,6 +247,7 @@ export class Decoder {
   /** An EVEX prefix and what follows it; Intel SDM vol. 2, 2.7. */
   private evex(i: Instruction, long: boolean): boolean {
     const p0 = this.u8();
+    if ((p0 & 7) === 0) return false;
     const p1 = this.u8();
     const p2 = this.u8();
     const map = p0 & 7;

@@ -214,6 +214,28 @@ export class HelperContext {
     });
   }
 
+  /** The first `bytes.length` bytes at the memory operand, in elements of `size`; all are checked before any is touched. */
+  loadElements(size: number, bytes: Uint8Array): void {
+    const host = this.elements(size, bytes.length / size, false);
+    bytes.set(this.cpu.memory.bytes.subarray(host, host + bytes.length));
+  }
+
+  storeElements(size: number, bytes: Uint8Array): void {
+    this.cpu.memory.bytes.set(bytes, this.elements(size, bytes.length / size, true));
+    this.cpu.access.commit();
+  }
+
+  /** Elements that are packed are not subject to the alignment check. */
+  private elements(size: number, count: number, write: boolean): number {
+    const start = this.address();
+    const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
+    const addresses = Array.from({ length: count }, (_, n) => {
+      const at = start + BigInt(n * size);
+      return this.checked ? checkAccess(this.cpu, this.record, at, size, flags) : at & MASK64;
+    });
+    return this.cpu.access.masked(this.record, size, [...addresses.keys()], (n) => addresses[n]!, write);
+  }
+
   /** A structure is checked item by item: those of FSAVE's and FSTENV's images, or 16 bytes each. */
   private eachItem(
     address: bigint,

@@ -198,7 +198,7 @@ const compressToMemory =
         if (width === 32) view.setUint32(4 * n, Number(from[i]!), true);
         else view.setBigUint64(8 * n, BigInt(from[i]!), true);
       });
-      if (active.length > 0) s.h.storeBytes(s.h.address(), bytes.subarray(0, (active.length * width) / 8));
+      if (active.length > 0) s.h.storeElements(width / 8, bytes.subarray(0, (active.length * width) / 8));
     });
   };
 
@@ -209,7 +209,7 @@ const expand =
     const r = stage(c, memory ? [] : [lanesOf(c, 1)], (s) => {
       const active = activeOf(s, width);
       const [to, from] = [s.words(width, 0), s.words(width, 1)];
-      if (memory && active.length > 0) s.u8(1).set(s.h.loadBytes(s.h.address(), (active.length * width) / 8));
+      if (memory && active.length > 0) s.h.loadElements(width / 8, s.u8(1).subarray(0, (active.length * width) / 8));
       active.forEach((i, n) => {
         to[i] = from[n]!;
       });

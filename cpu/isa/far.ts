@@ -197,9 +197,10 @@ export const pushSegment = (s: number) =>
     const bytes = h.size / 8;
     const sp = h.register(4);
     const top = (sp - BigInt(bytes)) & h.get64('stackMask');
-    // With 32 bits, processors of today store 16 and leave the other half of the slot.
+    // With 32 bits, processors of today store 16 and leave the other half of the slot alone.
+    const stored = h.size === 64 ? 64 : 16;
     h.cpu.access.stack = true;
-    h.storeLinear(h.size === 64 ? 64 : 16, h.stackAddress(top, bytes, true), BigInt(h.cpu.segments.selector(s)));
+    h.storeLinear(stored, h.stackAddress(top, stored / 8, true), BigInt(h.cpu.segments.selector(s)));
     h.setRegister(4, 64, (sp & h.get64('stackKeep')) | top);
   });
 

@@ -8,10 +8,13 @@ import { NOT_COMPARED } from './templates.ts';
 
 export const MODES: readonly Mode[] = [64, 32, 16];
 
-/** Rows that no program can complete, by their names, and the exception that they end with instead. */
-export const NEVER_COMPLETES: readonly (readonly [name: RegExp, vector: number])[] = [
-  [/^(privileged|hlt|cli|sti|in|out|ins|outs|rep ins|rep outs|clts|invd|wbinvd|rdpmc|xsetbv)$/, 13],
-  [/^ud[012]?$/, 6],
+/** Rows that no program can complete, by name and encoding, and the exception that they end with instead. */
+export const NEVER_COMPLETES: readonly (readonly [row: RegExp, vector: number, modes: readonly Mode[]])[] = [
+  [/^(privileged|in|out|lldt|ltr|lgdt|lidt|lmsw|invlpg|swapgs|sysret|xsetbv) /, 13, MODES],
+  [/^mov \(0F 2[0-3] /, 13, MODES],
+  [/^ud[012] /, 6, MODES],
+  // Intel's processors have it in 64-bit mode only.
+  [/^syscall /, 6, [32, 16]],
 ];
 
 /** The modes that a row is for. */
@@ -89,9 +92,12 @@ export class RowCoverage {
 }
 
 /** The exception that the row always ends with, if it has one. */
-export function alwaysRaises({ row }: Pair): number | undefined {
-  return NEVER_COMPLETES.find(([name]) => name.test(row.row.name))?.[1];
+export function alwaysRaises(pair: Pair): number | undefined {
+  const name = nameOf(pair);
+  return NEVER_COMPLETES.find(([row, , modes]) => row.test(name) && modes.includes(pair.mode))?.[1];
 }
+
+export const nameOf = ({ row }: Pair): string => `${row.row.name} (${row.row.encoding})`;
 
 /** Is a pair as it should be: completed, or ended in each case with the exception that it always raises? */
 export function isMet(pair: Pair): boolean {

@@ -18,6 +18,8 @@ import { type Encoding, factsOf } from './templates.ts';
 
 export interface Mismatch {
   readonly encoding: string;
+  readonly features: readonly string[];
+  readonly expected: Outcome;
   readonly draft: Draft;
   readonly testCase: TestCase;
   readonly text: string;
@@ -197,7 +199,8 @@ function complain(
   }
   tally.mismatches++;
   if (tally.byEncoding.get(encoding.name)!.mismatches++ >= examplesEach) return;
-  tally.examples.push({ encoding: encoding.name, draft, testCase, text, differences });
+  const { name, features } = encoding;
+  tally.examples.push({ encoding: name, features, expected, draft, testCase, text, differences });
 }
 
 /** Half of the code is run under TF. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { alwaysRaises, isMet, type Pair, type PairCount, RowCoverage } from './coverage.ts';
+import { alwaysRaises, isMet, nameOf, type Pair, type PairCount, RowCoverage } from './coverage.ts';
 import { Bench, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
 import { announced } from './emulate.ts';
 import { SLOTS } from './layout.ts';
@@ -8,6 +9,7 @@ import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
 import { Schedule } from './schedule.ts';
 import { allEncodings, NOT_COMPARED, wideEncodings } from './templates.ts';
+import { vectorLines } from './vectors.ts';
 
 /** A slot of code per case. */
 const BATCH = SLOTS;
@@ -20,6 +22,7 @@ interface Options {
   readonly features?: string;
   readonly kinds?: string;
   readonly examples: string;
+  readonly keep?: string;
   readonly summary: boolean;
   readonly worker: boolean;
 }
@@ -30,6 +33,8 @@ interface Findings {
   readonly mismatches: number;
   readonly byEncoding: [string, { cases: number; mismatches: number }][];
   readonly examples: string[];
+  /** The examples as vectors. */
+  readonly kept: string;
   readonly counts: PairCount[];
 }
 
@@ -43,6 +48,7 @@ function parse(): Options {
     .option('--features <pattern>', 'only encodings with a CPUID feature that matches')
     .option('--kinds <list>', 'step (under TF), single, sequence; all of them by default')
     .option('--examples <n>', 'mismatches shown per encoding', '1')
+    .option('--keep <file>', 'where to append the examples, as vectors')
     .option('--summary', 'counts only', false)
     .option('--worker', 'prints its findings for the process that started it', false)
     .parse()
@@ -81,6 +87,15 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
     mismatches: tally.mismatches,
     byEncoding: [...tally.byEncoding],
     examples: options.summary ? [] : tally.examples.map(showMismatch),
+    kept: vectorLines(
+      tally.examples.map(({ encoding: name, features: needs, draft, expected }) => ({
+        name,
+        features: needs,
+        draft,
+        expected,
+      })),
+      bench.states,
+    ),
     counts: schedule.coverage.counts(),
   };
 }
@@ -144,6 +159,8 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
       sum.mismatches += row.mismatches;
     }
   }
+  const kept = parts.map((p) => p.kept).filter((text) => text !== '');
+  if (options.keep !== undefined && kept.length > 0) appendFileSync(options.keep, `${kept.join('\n')}\n`);
   const bad = [...rows].filter(([, row]) => row.mismatches > 0);
   if (bad.length > 0) {
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);
@@ -154,14 +171,14 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
   process.exitCode = mismatches > 0 ? 1 : 0;
 }
 
-const named = ({ row, mode }: Pair): string => `${row.row.name} (${row.row.encoding}) in ${mode}-bit code`;
+const named = (pair: Pair): string => `${nameOf(pair)} in ${pair.mode}-bit code`;
 
 function coverageReport({ pairs, rows }: RowCoverage): string[] {
   const list = (some: readonly Pair[]): string => (some.length > 0 ? `: ${some.map(named).join(', ')}` : '');
   const unmet = pairs.filter((pair) => pair.cases === 0);
   const open = pairs.filter((pair) => pair.cases > 0 && !isMet(pair));
   const raising = pairs.filter((pair) => alwaysRaises(pair) !== undefined);
-  const names = [...new Set(raising.map((p) => `${p.row.row.name} #${alwaysRaises(p) === 6 ? 'UD' : 'GP'}`))];
+  const names = [...new Set(raising.map((p) => `${p.row.row.name} ${alwaysRaises(p) === 6 ? '#UD' : '#GP'}`))];
   return [
     `${rows} rows, ${pairs.length} pairs of a row and a mode: never met ${unmet.length}${list(unmet)}`,
     `never completed ${open.length}${list(open)}`,

@@ -141,13 +141,19 @@ function fromLine(text: string, states: States): Vector {
   return { name: line[0], features: line[1], draft, expected };
 }
 
+export const vectorLines = (vectors: readonly Vector[], states: States): string =>
+  vectors.map((vector) => toLine(vector, states)).join('\n');
+
 export function packVectors(vectors: readonly Vector[], states: States): Uint8Array {
-  return gzipSync(vectors.map((vector) => toLine(vector, states)).join('\n'), { level: 9 });
+  return gzipSync(vectorLines(vectors, states), { level: 9 });
 }
 
+/** Of lines, packed or not. */
 export function unpackVectors(bytes: Uint8Array, states: States): Vector[] {
-  return gunzipSync(bytes)
+  const text = bytes[0] === 0x1f ? gunzipSync(bytes) : Buffer.from(bytes);
+  return text
     .toString()
+    .trimEnd()
     .split('\n')
     .map((line) => fromLine(line, states));
 }
