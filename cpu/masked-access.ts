@@ -29,9 +29,11 @@ export function maskedHost(cpu: Cpu, record: number, low: number, high: number, 
   // Segments first, then pages.
   const addresses = new Map(wanted.map((element) => [element, linear(element)]));
   const [first] = wanted;
-  // A scalar or a broadcast is subject to the alignment check, a vector under a mask is not.
-  if (variant.checked && first !== undefined && size === bytes && size <= 8 && cpu.segments.alignmentChecked) {
-    if (misaligned(addresses.get(first)!)) cpu.access.raise(record, Vector.AC, 0);
+  // What has no more than 8 bytes is subject to the alignment check, a larger vector under a mask is not.
+  const aligned = variant.checked && size <= 8 && cpu.segments.alignmentChecked;
+  if (aligned && first !== undefined && !variant.row.row.options.unaligned) {
+    const start = addresses.get(first)! - BigInt(first * bytes);
+    if (misaligned(start)) cpu.access.raise(record, Vector.AC, 0);
   }
   return cpu.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
 }

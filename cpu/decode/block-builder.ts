@@ -153,7 +153,7 @@ export class BlockBuilder {
     const each = elementwise === true || (i.evex && i.opmask !== 0);
     const checked =
       (this.mode & (Mode.Long | Mode.Flat)) === 0 ||
-      (!(this.mode & Mode.Long) && (each || (accesses && segment >= Segment.FS && isSpecial(i)))) ||
+      (!(this.mode & Mode.Long) && (each || (segment >= Segment.FS && isSpecial(i, accesses)))) ||
       (each && segment >= Segment.FS) ||
       ((accesses || string !== undefined) &&
         (this.isChecked(segment, i.addressSize) || (string === 'both' && this.isChecked(Segment.ES, 32))));
@@ -254,9 +254,16 @@ export class BlockBuilder {
   }
 }
 
-/** What `ea` does not suit: how many bytes there are the row does not say; MMX has an effect before the access. */
-const isSpecial = (i: Instruction): boolean =>
-  i.row.operands.some((o) => (o.place === 'M' && o.size === '') || 'PQN'.includes(o.place));
+/**
+ * What `ea` does not suit: strings; where the row does not say how many bytes there are; where there is an effect before
+ * the access, as with MMX.
+ */
+function isSpecial({ row }: Instruction, accesses: boolean): boolean {
+  const { string, late } = row.row.options;
+  if (string !== undefined) return true;
+  if (!accesses) return false;
+  return late === true || row.operands.some((o) => (o.place === 'M' && o.size === '') || 'PQN'.includes(o.place));
+}
 
 /** Address in the state of a register operand; the number itself for segment, control and debug registers. */
 function slot(o: Operand, form: Form, i: Instruction): number {

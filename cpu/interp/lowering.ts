@@ -203,8 +203,8 @@ export class RecordOps extends OperandOps<I32> implements Ops {
 
   // Memory.
 
-  checkAddress(address: I64, bytes: number, write: boolean): void {
-    this.linear(this.let(address), bytes, write);
+  checkAddress(address: I64, bytes: number, write: boolean): I64 {
+    return this.linear(this.let(address), bytes, write);
   }
 
   push(bits: 16 | 32 | 64, v: Int): void {

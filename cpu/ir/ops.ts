@@ -60,7 +60,7 @@ export interface Ops extends Builder {
   loadVector(address: I64): V128;
   storeVector(address: I64, v: V128): void;
   /** In checked code, faults as the segment of an access has it, without regard to pages. */
-  checkAddress(address: I64, bytes: number, write: boolean): void;
+  checkAddress(address: I64, bytes: number, write: boolean): I64;
   /** Faults as a store of `bytes` bytes would. */
   probe(address: I64, bytes: number): void;
   /** Stores at the top of the stack and then commits RSP. Width in bits. */

@@ -204,7 +204,10 @@ export function avx512ConvertRows(): Row[] {
       },
       { unaligned: true },
     ),
-    evex('vcvtps2ph', 'X.66.0F3A.W0 1D /r', 'Wxh Vx Ib', packed(32, 16, toHalf, 2), HALVES, { unaligned: true }),
+    evex('vcvtps2ph', 'X.66.0F3A.W0 1D /r', 'Wxh Vx Ib', packed(32, 16, toHalf, 2), HALVES, {
+      unaligned: true,
+      late: true,
+    }),
     derive(sseFpConvertRows, 'vcvtss2sd', 'W0', { mask: 64, quiet: 32, rounding: 'sae' }),
     derive(sseFpConvertRows, 'vcvtsd2ss', 'W1', { mask: 32, quiet: 64, rounding: 'er' }),
     ...scalars(),

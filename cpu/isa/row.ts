@@ -63,6 +63,8 @@ export interface RowOptions {
   /** The row goes through the elements of its memory operand itself: those that a mask leaves out are not
    * checked, and none is subject to the alignment check. */
   readonly elementwise?: true;
+  /** Something has happened before the memory operand is accessed: VCVTPS2PH's flags are in MXCSR even when it faults. */
+  readonly late?: true;
   /** SIB.index names a vector register (VSIB). */
   readonly vsib?: true;
   readonly evex?: EvexOptions;

@@ -170,12 +170,30 @@ function chosen(c: Ops, mask: readonly V128[], bits: 32 | 64): I32[] {
   });
 }
 
-/** The limit of the segment counts for all elements before the first of them is touched. */
+/** Where the addresses that are not canonical begin. */
+const CANONICAL_END = 1n << 47n;
+
+/** The limit of the segment counts for all elements before the first of them is touched, and so does a last one that is not canonical. */
 function checkElements(c: Ops, conditions: readonly I32[], address: I64, bits: 32 | 64, write: boolean): void {
-  if (!c.checked) return;
-  conditions.forEach((condition, i) => {
-    c.if(condition, () => c.checkAddress(c.let(i64.add(address, (i * bits) / 8)), bits / 8, write));
-  });
+  const bytes = bits / 8;
+  const beyond = (end: I64): I32 => i64.lt_u(i64.sub(end, CANONICAL_END), conditions.length * bytes);
+  const check = (): void => {
+    const last = c.variable<'i64'>(i64.const(0));
+    const linear = c.variable<'i64'>(i64.const(0));
+    conditions.forEach((condition, i) => {
+      c.if(condition, () => {
+        const at = c.let(i64.add(address, i * bytes));
+        last.set(at);
+        linear.set(c.checked ? c.checkAddress(at, bytes, write) : at);
+      });
+    });
+    c.if(beyond(i64.add(linear.value, bytes - 1)), () => {
+      if (write) c.probe(last.value, bytes);
+      else c.let(c.load(bits, last.value) as I32 | I64);
+    });
+  };
+  if (c.checked) check();
+  else c.if(beyond(i64.add(address, conditions.length * bytes - 1)), check);
 }
 
 /** VPMASKMOV, VMASKMOV load: `Vx Hx Mx`; elements that are not chosen are not touched and read as 0. */
@@ -215,10 +233,17 @@ const maskedStore =
     const source = lanesOf(c, 2);
     const perLane = 128 / bits;
     const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
-    checkElements(c, conditions, address, bits, true);
-    conditions.forEach((condition, i) => {
-      c.if(condition, () => c.probe(c.let(i64.add(address, (i * bits) / 8)), bits / 8));
-    });
+    const before = (): void => {
+      checkElements(c, conditions, address, bits, true);
+      conditions.forEach((condition, i) => {
+        c.if(condition, () => c.probe(c.let(i64.add(address, (i * bits) / 8)), bits / 8));
+      });
+    };
+    if (c.checked) {
+      // What crosses 4 GiB outside 64-bit mode is stored element by element.
+      const end = i64.add(address, (conditions.length * bits) / 8 - 1);
+      c.if(i64.le_u(end, c.get('ripMask') as I64), before);
+    } else before();
     conditions.forEach((condition, i) => {
       const value = source[Math.floor(i / perLane)]!;
       c.if(condition, () => {

@@ -622,6 +622,6 @@ export const sseFpConvertRows: readonly Row[] = [
   ...sse('roundsd', '66 0F3A 0B /r', 'Vq Hq Wq Ib', roundScalar(64), { vex: 'LIG' }),
   op('vcvtph2ps', 'VEX.128.66.0F38.W0 13 /r', 'Vdq Wq', fromHalf, { unaligned: true }),
   op('vcvtph2ps', 'VEX.256.66.0F38.W0 13 /r', 'Vqq Wdq', fromHalf, { unaligned: true }),
-  op('vcvtps2ph', 'VEX.128.66.0F3A.W0 1D /r', 'Wq Vdq Ib', toHalf, { unaligned: true }),
-  op('vcvtps2ph', 'VEX.256.66.0F3A.W0 1D /r', 'Wdq Vqq Ib', toHalf, { unaligned: true }),
+  op('vcvtps2ph', 'VEX.128.66.0F3A.W0 1D /r', 'Wq Vdq Ib', toHalf, { unaligned: true, late: true }),
+  op('vcvtps2ph', 'VEX.256.66.0F3A.W0 1D /r', 'Wdq Vqq Ib', toHalf, { unaligned: true, late: true }),
 ];

@@ -105,7 +105,7 @@ export class FlagKeeper {
   /** Some arm of a condition has set the flags: they are in the locals, in a way that is known or not. */
   afterArms(before: Flags, ends: readonly FlagShape[], both: boolean): void {
     const generic = before.kind === 'generic' || both;
-    const all = ends.every((s) => s.kind === 'generic' || (s.kind === 'unknown' && before.kind === 'generic'));
+    const all = ends.every((s) => s.kind === 'generic');
     this.now = generic && all ? inLocals() : { kind: 'unknown' };
   }
 

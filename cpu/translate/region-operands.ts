@@ -254,7 +254,9 @@ export abstract class RegionOperands extends OperandOps<Host> {
     this.storeAt(fieldSize(field) * 8, i32.const(0), v, State[field]);
   }
 
-  checkAddress(): void {}
+  checkAddress(address: I64): I64 {
+    return address;
+  }
 
   checkTarget(): void {}
 

@@ -132,7 +132,7 @@ export class RegionOps extends RegionOperands implements Ops {
       if (this.ended) hint ??= !holds;
       if (this.ended) return;
       flags.keep();
-      ends.push(flags.now === before ? { kind: 'unknown' } : flags.shape);
+      ends.push(flags.shape);
       if (flags.now !== before) changed = true;
     };
     const wasEnded = this.ended;

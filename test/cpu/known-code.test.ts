@@ -7,6 +7,7 @@ import { allRows } from '../../cpu/isa/all.ts';
 import type { PhysicalMemory } from '../../cpu/physical-memory.ts';
 import { Mode } from '../../cpu/segment.ts';
 import { RECORDS } from '../../cpu/state.ts';
+import { States } from '../difftest/state.ts';
 import { unpackVectors } from '../difftest/vectors.ts';
 import { Machine } from './machine.ts';
 
@@ -56,7 +57,10 @@ class Both {
 describe('code that was decoded before', () => {
   it('makes the records that decoding makes: the instructions of the recorded vectors', () => {
     const both = new Both();
-    const vectors = unpackVectors(readFileSync(new URL('../fixtures/vectors/instructions.gz', import.meta.url)));
+    const vectors = unpackVectors(
+      readFileSync(new URL('../fixtures/vectors/instructions.gz', import.meta.url)),
+      new States(),
+    );
     for (const { draft } of vectors) {
       both.put(draft.code);
       for (const mode of [LONG, FLAT32 | Mode.PlainFs, LONG | Mode.Aligned]) both.compare(0, mode);

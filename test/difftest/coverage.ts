@@ -10,11 +10,12 @@ export const MODES: readonly Mode[] = [64, 32, 16];
 
 /** Rows that no program can complete, by name and encoding, and the exception that they end with instead. */
 export const NEVER_COMPLETES: readonly (readonly [row: RegExp, vector: number, modes: readonly Mode[]])[] = [
-  [/^(privileged|in|out|lldt|ltr|lgdt|lidt|lmsw|invlpg|swapgs|sysret|xsetbv) /, 13, MODES],
+  [/^(privileged|in|out|lldt|ltr|lgdt|lidt|lmsw|invlpg|swapgs|xsetbv) /, 13, MODES],
+  [/^sysret /, 13, [64]],
   [/^mov \(0F 2[0-3] /, 13, MODES],
   [/^ud[012] /, 6, MODES],
   // Intel's processors have it in 64-bit mode only.
-  [/^syscall /, 6, [32, 16]],
+  [/^sys(call|ret) /, 6, [32, 16]],
 ];
 
 /** The modes that a row is for. */

@@ -1,3 +1,4 @@
+import { classOfMxcsr } from '../../cpu/translate/mxcsr.ts';
 import { type CompareOptions, compareOutcomes, type Difference } from './compare.ts';
 import { Emulator, RegionModules, type Sketched, TIERS, type Tier } from './emulate.ts';
 import { buildCase, type Draft, draftCase, type Kind } from './generate.ts';
@@ -141,8 +142,13 @@ export function runBatch(
     const modules = new RegionModules();
     const numbers = batch.slice(from, from + REGIONS).map((_, i) => from + i);
     const good = new Map<number, boolean>();
-    /** By code: those that differ in their state only share it. */
-    const sketched = new Map<Uint8Array, Sketched | undefined>();
+    const sketched = new Map<string, Sketched | undefined>();
+    const codes = new Map<Uint8Array, number>();
+    /** Cases that differ in their state only share a region, if it is for what MXCSR holds. */
+    const key = ({ code, xstate }: TestCase): string => {
+      if (!codes.has(code)) codes.set(code, codes.size);
+      return `${codes.get(code)} ${classOfMxcsr(xstate[24]! | (xstate[25]! << 8))}`;
+    };
     for (const i of numbers) {
       const raw = expected[i];
       const testCase = cases[i]!;
@@ -152,15 +158,15 @@ export function runBatch(
         i,
         tiers.every((tier) => agrees(emulator, testCase, tier, raw)),
       );
-      if (testCase.step || !good.get(i) || sketched.has(testCase.code)) continue;
-      sketched.set(testCase.code, emulator.sketch(testCase, modules));
+      if (testCase.step || !good.get(i) || sketched.has(key(testCase))) continue;
+      sketched.set(key(testCase), emulator.sketch(testCase, modules));
     }
     modules.link();
     for (const i of numbers) {
       const raw = expected[i];
       if (!raw) continue;
       const ok =
-        good.get(i)! && (cases[i]!.step || agrees(emulator, cases[i]!, 'regions', raw, sketched.get(cases[i]!.code)));
+        good.get(i)! && (cases[i]!.step || agrees(emulator, cases[i]!, 'regions', raw, sketched.get(key(cases[i]!))));
       count(tally, batch[i]!);
       if (!ok) complain(emulator, batch[i]!, cases[i]!, decodeResult(raw), tally, examplesEach);
     }
@@ -212,8 +218,12 @@ export interface Target {
   readonly mode: Mode;
 }
 
+/** With registers and with memory where an encoding has both. */
 export const targetsOf = (encodings: readonly Encoding[]): Target[] =>
-  encodings.flatMap((encoding) => encoding.modes.map((mode) => ({ encoding, mode })));
+  encodings.flatMap((encoding) => {
+    const forms = encoding.form === 'any' ? (['reg', 'mem'] as const) : [undefined];
+    return forms.flatMap((only) => encoding.modes.map((mode) => ({ encoding: { ...encoding, only }, mode })));
+  });
 
 /** A target's code, with one state or more. */
 export function itemsOf(

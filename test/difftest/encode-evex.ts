@@ -13,6 +13,7 @@ import {
   registerOperand,
   SEGMENT_PREFIX,
   type Template,
+  takesMemory,
   WIDE_FIXUP,
 } from './encode.ts';
 import { DATA_BASE } from './layout.ts';
@@ -33,7 +34,7 @@ export function encodeEvex(
   const evex = template.evex!;
   const d = new Making(random, environment);
   const { long, fixups } = d;
-  const memory = template.form === 'mem' || (template.form === 'any' && random.oneIn(2));
+  const memory = takesMemory(template, random);
   const b = memory ? evex.broadcast && random.oneIn(3) : evex.rounding && random.oneIn(3);
   const aaa = evex.needsMask || (evex.mask && !random.oneIn(4)) ? 1 + random.below(7) : 0;
   const z = evex.zeroing && aaa !== 0 && (!memory || template.form !== 'mem') && random.oneIn(2);

@@ -39,6 +39,8 @@ export interface Template {
   /** The whole ModRM byte as part of the opcode (x87), or -1. */
   readonly exactModrm: number;
   readonly form: 'reg' | 'mem' | 'any';
+  /** Of `any`: not by chance. */
+  readonly only?: 'reg' | 'mem' | undefined;
   /** Bytes of immediate; 'a': address size. */
   readonly immediate: number | 'a';
   /** The immediate is a branch's distance. */
@@ -214,6 +216,12 @@ export class Making {
   }
 }
 
+/** By chance where the template leaves it open. */
+export function takesMemory({ form, only }: Template, random: Random): boolean {
+  if (form !== 'any') return form === 'mem';
+  return only === undefined ? random.oneIn(2) : only === 'mem';
+}
+
 /** One concrete encoding of a template at `rip` (linear), with what it wants of registers and memory. */
 export function encode(
   template: Template,
@@ -237,10 +245,7 @@ export function encode(
   const image = template.special === 'xsave' || template.special === 'xrstor' || template.special === 'fxrstor';
   const offset = image ? pickImageOffset(random) : pickOffset(random);
   const linear = BigInt(DATA_BASE + offset);
-  const memory =
-    template.modrm &&
-    template.exactModrm < 0 &&
-    (template.form === 'mem' || (template.form === 'any' && random.oneIn(2)));
+  const memory = template.modrm && template.exactModrm < 0 && takesMemory(template, random);
   const hasMemory = memory || template.immediate === 'a';
   const usesMemory = hasMemory || template.implicit.length > 0;
 

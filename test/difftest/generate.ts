@@ -20,7 +20,7 @@ import {
 import type { Mode, Patch, TestCase } from './protocol.ts';
 import { Random } from './random.ts';
 import { AC, edgeValue, type Profile, type States } from './state.ts';
-import { type Encoding, isComparable } from './templates.ts';
+import { type Encoding, factsOf, isComparable } from './templates.ts';
 
 /** A case as it is recorded: what the seed does not give. */
 export interface Draft {
@@ -87,7 +87,10 @@ function withOddPrefixes(random: Random, code: readonly number[], mode: Mode, wi
     while (PREFIXES.includes(code[place]!) || (mode === 64 && (code[place]! & 0xf0) === 0x40)) place++;
   }
   const made = [...code.slice(0, place), ...extra, ...code.slice(place)];
-  return isComparable(Uint8Array.from(made), mode, wide) ? made : code;
+  const bytes = Uint8Array.from(made);
+  if (!isComparable(bytes, mode, wide)) return code;
+  // With another address size it may be shorter: what is left over would run too.
+  return made.slice(0, Math.max(1, factsOf(bytes, mode, 0).length));
 }
 
 interface Assembled extends Omit<Encoded, 'code' | 'fsBase' | 'gsBase'> {
