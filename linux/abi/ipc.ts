@@ -20,7 +20,9 @@ export const SHM_RDONLY = 0o10000,
   SHM_EXEC = 0o100000;
 export const SHM_LOCK = 11,
   SHM_UNLOCK = 12,
-  SHM_STAT = 13;
+  SHM_STAT = 13,
+  SHM_INFO = 14;
+export const SHMMNI = 4096;
 export const SHM_DEST = 0o1000,
   SHM_LOCKED = 0o2000;
 
@@ -32,14 +34,18 @@ export const GETPID = 11,
   GETZCNT = 15,
   SETVAL = 16,
   SETALL = 17,
-  SEM_STAT = 18;
-export const SEMMSL = 32000,
+  SEM_STAT = 18,
+  SEM_INFO = 19;
+export const SEMMNI = 32000,
+  SEMMSL = 32000,
   SEMOPM = 500,
   SEMVMX = 32767;
 
 export const MSG_NOERROR = 0o10000,
   MSG_EXCEPT = 0o20000;
-export const MSG_STAT = 11;
+export const MSG_STAT = 11,
+  MSG_INFO = 12;
+export const MSGMNI = 32000;
 export const MSGMAX = 8192,
   MSGMNB = 16384;
 
@@ -144,6 +150,76 @@ export const compat_msqid64_ds = struct('compat_msqid64_ds', [
   ['lrpid', 'i32'],
   ['_u4', 'u32'],
   ['_u5', 'u32'],
+]);
+/** `struct mq_attr`, include/uapi/linux/mqueue.h. */
+export const mq_attr = struct('mq_attr', [
+  ['flags', 'i64'],
+  ['maxmsg', 'i64'],
+  ['msgsize', 'i64'],
+  ['curmsgs', 'i64'],
+  ['_reserved', 'i64', 4],
+]);
+export const compat_mq_attr = struct('compat_mq_attr', [
+  ['flags', 'i32'],
+  ['maxmsg', 'i32'],
+  ['msgsize', 'i32'],
+  ['curmsgs', 'i32'],
+  ['_reserved', 'i32', 4],
+]);
+/** What IPC_INFO, SHM_INFO, SEM_INFO and MSG_INFO answer. */
+export const shminfo64 = struct('shminfo64', [
+  ['shmmax', 'u64'],
+  ['shmmin', 'u64'],
+  ['shmmni', 'u64'],
+  ['shmseg', 'u64'],
+  ['shmall', 'u64'],
+  ['_unused', 'u64', 4],
+]);
+export const compat_shminfo64 = struct('compat_shminfo64', [
+  ['shmmax', 'u32'],
+  ['shmmin', 'u32'],
+  ['shmmni', 'u32'],
+  ['shmseg', 'u32'],
+  ['shmall', 'u32'],
+  ['_unused', 'u32', 4],
+]);
+export const shm_info = struct('shm_info', [
+  ['used_ids', 'i32'],
+  ['shm_tot', 'u64'],
+  ['shm_rss', 'u64'],
+  ['shm_swp', 'u64'],
+  ['swap_attempts', 'u64'],
+  ['swap_successes', 'u64'],
+]);
+export const compat_shm_info = struct('compat_shm_info', [
+  ['used_ids', 'i32'],
+  ['shm_tot', 'u32'],
+  ['shm_rss', 'u32'],
+  ['shm_swp', 'u32'],
+  ['swap_attempts', 'u32'],
+  ['swap_successes', 'u32'],
+]);
+export const seminfo = struct('seminfo', [
+  ['semmap', 'i32'],
+  ['semmni', 'i32'],
+  ['semmns', 'i32'],
+  ['semmnu', 'i32'],
+  ['semmsl', 'i32'],
+  ['semopm', 'i32'],
+  ['semume', 'i32'],
+  ['semusz', 'i32'],
+  ['semvmx', 'i32'],
+  ['semaem', 'i32'],
+]);
+export const msginfo = struct('msginfo', [
+  ['msgpool', 'i32'],
+  ['msgmap', 'i32'],
+  ['msgmax', 'i32'],
+  ['msgmnb', 'i32'],
+  ['msgmni', 'i32'],
+  ['msgssz', 'i32'],
+  ['msgtql', 'i32'],
+  ['msgseg', 'u16'],
 ]);
 export const sembuf = struct('sembuf', [
   ['num', 'u16'],

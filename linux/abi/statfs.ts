@@ -1,4 +1,5 @@
 /** include/uapi/linux/magic.h and the statfs structures of both ABIs. */
+export const MQUEUE_MAGIC = 0x19800202;
 export const OVERLAYFS_SUPER_MAGIC = 0x794c7630,
   TMPFS_MAGIC = 0x01021994,
   PROC_SUPER_MAGIC = 0x9fa0,

@@ -169,6 +169,14 @@ import {
   sys_munmap,
   sys32_mmap,
 } from '../syscalls/mman.ts';
+import {
+  sys_mq_getsetattr,
+  sys_mq_notify,
+  sys_mq_open,
+  sys_mq_timedreceive,
+  sys_mq_timedsend,
+  sys_mq_unlink,
+} from '../syscalls/mqueue.ts';
 import { sys_memfd_create, sys_pipe, sys_pipe2 } from '../syscalls/pipe.ts';
 import {
   compat_sys_old_select,
@@ -204,6 +212,8 @@ import { compat_sys_ptrace } from '../syscalls/ptrace.ts';
 import {
   sys_getcpu,
   sys_getpriority,
+  sys_ioperm,
+  sys_iopl,
   sys_ioprio_get,
   sys_ioprio_set,
   sys_membarrier,
@@ -220,6 +230,7 @@ import {
   sys_sched_yield,
   sys_setpriority,
 } from '../syscalls/sched.ts';
+import { sys_sched_getattr, sys_sched_setattr } from '../syscalls/sched-attr.ts';
 import { sys_seccomp } from '../syscalls/seccomp.ts';
 import {
   compat_sys_sigaction,
@@ -423,7 +434,7 @@ export const syscalls32 = [
   row(98, 'profil', []),
   row(99, 'statfs', ['str', 'ptr'], compat_sys_statfs),
   row(100, 'fstatfs', ['fd', 'ptr'], compat_sys_fstatfs),
-  row(101, 'ioperm', ['ulong', 'ulong', 'int']),
+  row(101, 'ioperm', ['ulong', 'ulong', 'int'], sys_ioperm),
   row(102, 'socketcall', ['int', 'ptr'], compat_sys_socketcall),
   row(103, 'syslog', ['int', 'ptr', 'int'], sys_syslog),
   row(104, 'setitimer', ['int', 'ptr', 'ptr'], sys_setitimer),
@@ -432,7 +443,7 @@ export const syscalls32 = [
   row(107, 'lstat', ['str', 'ptr'], compat_sys_newlstat),
   row(108, 'fstat', ['fd', 'ptr'], compat_sys_newfstat),
   row(109, 'olduname', ['ptr']),
-  row(110, 'iopl', ['uint']),
+  row(110, 'iopl', ['uint'], sys_iopl),
   row(111, 'vhangup', []),
   row(112, 'idle', []),
   row(113, 'vm86old', ['ptr']),
@@ -596,12 +607,12 @@ export const syscalls32 = [
   row(274, 'mbind', ['ptr', 'size', 'int', 'ptr', 'long', 'flags']),
   row(275, 'get_mempolicy', ['ptr', 'ptr', 'ulong', 'ptr', 'flags']),
   row(276, 'set_mempolicy', ['int', 'ptr', 'ulong']),
-  row(277, 'mq_open', ['str', 'flags', 'mode', 'ptr']),
-  row(278, 'mq_unlink', ['str']),
-  row(279, 'mq_timedsend', ['fd', 'ptr', 'size', 'uint', 'ptr']),
-  row(280, 'mq_timedreceive', ['fd', 'ptr', 'size', 'ptr', 'ptr']),
-  row(281, 'mq_notify', ['fd', 'ptr']),
-  row(282, 'mq_getsetattr', ['fd', 'ptr', 'ptr']),
+  row(277, 'mq_open', ['str', 'flags', 'mode', 'ptr'], sys_mq_open),
+  row(278, 'mq_unlink', ['str'], sys_mq_unlink),
+  row(279, 'mq_timedsend', ['fd', 'ptr', 'size', 'uint', 'ptr'], sys_mq_timedsend),
+  row(280, 'mq_timedreceive', ['fd', 'ptr', 'size', 'ptr', 'ptr'], sys_mq_timedreceive),
+  row(281, 'mq_notify', ['fd', 'ptr'], sys_mq_notify),
+  row(282, 'mq_getsetattr', ['fd', 'ptr', 'ptr'], sys_mq_getsetattr),
   row(283, 'kexec_load', ['ulong', 'ulong', 'ptr', 'flags']),
   row(284, 'waitid', ['int', 'pid', 'ptr', 'flags', 'ptr'], sys_waitid),
   row(286, 'add_key', ['str', 'str', 'ptr', 'size', 'int']),
@@ -669,8 +680,8 @@ export const syscalls32 = [
   row(348, 'process_vm_writev', ['pid', 'ptr', 'ulong', 'ptr', 'ulong', 'ulong'], compat_sys_process_vm_writev),
   row(349, 'kcmp', ['pid', 'pid', 'int', 'ulong', 'ulong'], sys_kcmp),
   row(350, 'finit_module', ['fd', 'str', 'flags']),
-  row(351, 'sched_setattr', ['pid', 'ptr', 'flags']),
-  row(352, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags']),
+  row(351, 'sched_setattr', ['pid', 'ptr', 'flags'], sys_sched_setattr),
+  row(352, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags'], sys_sched_getattr),
   row(353, 'renameat2', ['fd', 'str', 'fd', 'str', 'flags'], sys_renameat2),
   row(354, 'seccomp', ['uint', 'flags', 'ptr'], sys_seccomp),
   row(355, 'getrandom', ['ptr', 'size', 'flags'], sys_getrandom),

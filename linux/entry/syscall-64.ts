@@ -150,6 +150,14 @@ import {
   sys_munlockall,
   sys_munmap,
 } from '../syscalls/mman.ts';
+import {
+  sys_mq_getsetattr,
+  sys_mq_notify,
+  sys_mq_open,
+  sys_mq_timedreceive,
+  sys_mq_timedsend,
+  sys_mq_unlink,
+} from '../syscalls/mqueue.ts';
 import { sys_msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from '../syscalls/msg.ts';
 import { sys_memfd_create, sys_pipe, sys_pipe2 } from '../syscalls/pipe.ts';
 import { sys_poll, sys_ppoll, sys_pselect6, sys_select } from '../syscalls/poll.ts';
@@ -184,6 +192,8 @@ import { compat_sys_ptrace, sys_ptrace } from '../syscalls/ptrace.ts';
 import {
   sys_getcpu,
   sys_getpriority,
+  sys_ioperm,
+  sys_iopl,
   sys_ioprio_get,
   sys_ioprio_set,
   sys_membarrier,
@@ -199,6 +209,7 @@ import {
   sys_sched_yield,
   sys_setpriority,
 } from '../syscalls/sched.ts';
+import { sys_sched_getattr, sys_sched_setattr } from '../syscalls/sched-attr.ts';
 import { sys_seccomp } from '../syscalls/seccomp.ts';
 import { sys_semctl, sys_semget, sys_semop, sys_semtimedop } from '../syscalls/sem.ts';
 import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from '../syscalls/shm.ts';
@@ -462,8 +473,8 @@ export const syscalls64 = [
   row(169, 'reboot', ['int', 'int', 'uint', 'ptr']),
   row(170, 'sethostname', ['str', 'int'], sys_sethostname),
   row(171, 'setdomainname', ['str', 'int'], sys_setdomainname),
-  row(172, 'iopl', ['uint']),
-  row(173, 'ioperm', ['ulong', 'ulong', 'int']),
+  row(172, 'iopl', ['uint'], sys_iopl),
+  row(173, 'ioperm', ['ulong', 'ulong', 'int'], sys_ioperm),
   row(174, 'create_module', ['str', 'size']),
   row(175, 'init_module', ['ptr', 'size', 'str']),
   row(176, 'delete_module', ['str', 'flags']),
@@ -530,12 +541,12 @@ export const syscalls64 = [
   row(237, 'mbind', ['ptr', 'size', 'int', 'ptr', 'long', 'flags']),
   row(238, 'set_mempolicy', ['int', 'ptr', 'ulong']),
   row(239, 'get_mempolicy', ['ptr', 'ptr', 'ulong', 'ptr', 'flags']),
-  row(240, 'mq_open', ['str', 'flags', 'mode', 'ptr']),
-  row(241, 'mq_unlink', ['str']),
-  row(242, 'mq_timedsend', ['fd', 'ptr', 'size', 'uint', 'ptr']),
-  row(243, 'mq_timedreceive', ['fd', 'ptr', 'size', 'ptr', 'ptr']),
-  row(244, 'mq_notify', ['fd', 'ptr']),
-  row(245, 'mq_getsetattr', ['fd', 'ptr', 'ptr']),
+  row(240, 'mq_open', ['str', 'flags', 'mode', 'ptr'], sys_mq_open),
+  row(241, 'mq_unlink', ['str'], sys_mq_unlink),
+  row(242, 'mq_timedsend', ['fd', 'ptr', 'size', 'uint', 'ptr'], sys_mq_timedsend),
+  row(243, 'mq_timedreceive', ['fd', 'ptr', 'size', 'ptr', 'ptr'], sys_mq_timedreceive),
+  row(244, 'mq_notify', ['fd', 'ptr'], sys_mq_notify),
+  row(245, 'mq_getsetattr', ['fd', 'ptr', 'ptr'], sys_mq_getsetattr),
   row(246, 'kexec_load', ['ulong', 'ulong', 'ptr', 'flags']),
   row(247, 'waitid', ['int', 'pid', 'ptr', 'flags', 'ptr'], sys_waitid),
   row(248, 'add_key', ['str', 'str', 'ptr', 'size', 'int']),
@@ -604,8 +615,8 @@ export const syscalls64 = [
   row(311, 'process_vm_writev', ['pid', 'ptr', 'ulong', 'ptr', 'ulong', 'ulong'], sys_process_vm_writev),
   row(312, 'kcmp', ['pid', 'pid', 'int', 'ulong', 'ulong'], sys_kcmp),
   row(313, 'finit_module', ['fd', 'str', 'flags']),
-  row(314, 'sched_setattr', ['pid', 'ptr', 'flags']),
-  row(315, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags']),
+  row(314, 'sched_setattr', ['pid', 'ptr', 'flags'], sys_sched_setattr),
+  row(315, 'sched_getattr', ['pid', 'ptr', 'uint', 'flags'], sys_sched_getattr),
   row(316, 'renameat2', ['fd', 'str', 'fd', 'str', 'flags'], sys_renameat2),
   row(317, 'seccomp', ['uint', 'flags', 'ptr'], sys_seccomp),
   row(318, 'getrandom', ['ptr', 'size', 'flags'], sys_getrandom),
@@ -638,7 +649,7 @@ export const syscallsX32 = [
   row(524, 'rt_sigqueueinfo', ['pid', 'sig', 'ptr'], sys_rt_sigqueueinfo),
   row(525, 'sigaltstack', ['ptr', 'ptr'], sys_sigaltstack),
   row(526, 'timer_create', ['int', 'ptr', 'ptr'], sys_timer_create),
-  row(527, 'mq_notify', ['fd', 'ptr']),
+  row(527, 'mq_notify', ['fd', 'ptr'], sys_mq_notify),
   row(528, 'kexec_load', ['ulong', 'ulong', 'ptr', 'flags']),
   row(529, 'waitid', ['int', 'pid', 'ptr', 'flags', 'ptr'], sys_waitid),
   row(530, 'set_robust_list', ['ptr', 'size'], sys_set_robust_list),

@@ -103,6 +103,9 @@ export abstract class InetSocketInode extends SocketInode {
   local: Endpoint = { host: ANY, port: 0 };
   remote: Endpoint | undefined;
   closed = false;
+  /** SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK: what bind(2) chose outlives a disconnect. */
+  boundHost = false;
+  boundPort = false;
 
   constructor(sb: SuperBlock, family: number, type: number, protocol: number, owner: SocketCred) {
     super(sb, family, type, protocol, owner);
@@ -159,9 +162,15 @@ export abstract class InetSocketInode extends SocketInode {
     if (!isLocal(at.host)) return -EADDRNOTAVAIL;
     if (at.port !== 0 && at.port < 1024 && !capable(task.cred, CAP_NET_BIND_SERVICE)) return -EACCES;
     if (this.local.port !== 0 || this.remote !== undefined) return -EINVAL;
-    if (at.port === 0) return this.autobind(at.host);
-    for (const other of this.sb.owner.inetSockets) if (this.conflicts(other, at)) return -EADDRINUSE;
-    this.take(at);
+    if (at.port === 0) {
+      const failed = this.autobind(at.host);
+      if (failed < 0) return failed;
+    } else {
+      for (const other of this.sb.owner.inetSockets) if (this.conflicts(other, at)) return -EADDRINUSE;
+      this.take(at);
+      this.boundPort = true;
+    }
+    this.boundHost = at.host !== ANY;
     return 0;
   }
 
@@ -186,6 +195,13 @@ export abstract class InetSocketInode extends SocketInode {
   private take(at: Endpoint): void {
     this.local = at;
     this.sb.owner.inetSockets.add(this);
+  }
+
+  /** udp_disconnect(): connect(2) to AF_UNSPEC. */
+  protected disconnect(): void {
+    this.remote = undefined;
+    this.local = { host: this.boundHost ? this.local.host : ANY, port: this.boundPort ? this.local.port : 0 };
+    if (!this.boundPort) this.sb.owner.inetSockets.delete(this);
   }
 
   /** ip_route_output(): where a packet goes and from which address; beyond `lo` there is no route. */

@@ -32,7 +32,7 @@ export class UdpSocketInode extends InetSocketInode {
   /** ip4_datagram_connect() */
   override connect(_task: Task, address: Uint8Array): number {
     if (address.length >= 2 && address[0] === S.AF_UNSPEC && address[1] === 0) {
-      this.remote = undefined;
+      this.disconnect();
       return 0;
     }
     const to = this.route(address);

@@ -26,7 +26,14 @@ import {
   O_TRUNC,
 } from '../abi/fcntl.ts';
 import { type Kstat, S_IFREG } from '../abi/stat.ts';
-import { OVERLAYFS_SUPER_MAGIC, PIPEFS_MAGIC, SOCKFS_MAGIC, SYSFS_MAGIC, TMPFS_MAGIC } from '../abi/statfs.ts';
+import {
+  MQUEUE_MAGIC,
+  OVERLAYFS_SUPER_MAGIC,
+  PIPEFS_MAGIC,
+  SOCKFS_MAGIC,
+  SYSFS_MAGIC,
+  TMPFS_MAGIC,
+} from '../abi/statfs.ts';
 import type { Task } from '../task/task.ts';
 import type { AddressSpace } from './address-space.ts';
 import { AbsentDeviceInode, devtmpfs } from './char-devices.ts';
@@ -38,6 +45,7 @@ import type { InetSocketInode } from './inet-socket.ts';
 import { type Inode, inode_permission, MAY_EXEC, MAY_READ, MAY_WRITE } from './inode.ts';
 import { fsnotify, fsnotifyName, IN_CREATE, IN_MODIFY, IN_OPEN } from './inotify.ts';
 import type { LockOwner } from './locks.ts';
+import type { MqueueInode } from './mqueue.ts';
 import { type Found, type LookupContext, lookupPath, type WalkOptions, walk } from './namei.ts';
 import { mountSource, OverlayDirInode } from './overlay.ts';
 import { procfs } from './proc/proc.ts';
@@ -79,6 +87,9 @@ export class Vfs {
   /** The tmpfs of memfds and shared anonymous memory. */
   readonly shm: SuperBlock;
   readonly sockfs: SuperBlock;
+  readonly mqueuefs: SuperBlock;
+  /** POSIX message queues by name. */
+  readonly mqueues = new Map<string, MqueueInode>();
   readonly unixSockets = new Map<string, UnixSocketInode>();
   readonly inetSockets = new Set<InetSocketInode>();
   lastPort = 32767;
@@ -107,6 +118,7 @@ export class Vfs {
     this.pipefs = this.superBlock(8, PIPEFS_MAGIC, 'pipefs', 4096);
     this.sockfs = this.superBlock(7, SOCKFS_MAGIC, 'sockfs', 8192);
     this.shm = this.superBlock(5, TMPFS_MAGIC, 'tmpfs', 1024);
+    this.mqueuefs = this.superBlock(0xb, MQUEUE_MAGIC, 'mqueue', 1024);
     this.anon = this.superBlock(9, TMPFS_MAGIC, 'anon_inodefs', 1024);
     const overlay = this.superBlock(0x15, OVERLAYFS_SUPER_MAGIC, 'overlay', 0x70000000);
     this.rootDir = this.makeRoot(overlay, options);

@@ -114,6 +114,9 @@ export function obtain<T extends IpcPerm>(ids: IpcIds<T>, id: number): T | numbe
   return object.id === id ? object : -EIDRM;
 }
 
+/** ipc_get_maxid(): the highest index in use, 0 for none; what the INFO commands return. */
+export const maxIndex = (ids: IpcIds<IpcPerm>): number => Math.max(0, ...ids.byIndex.keys());
+
 /** By its index: SHM_STAT, SEM_STAT, MSG_STAT. */
 export const byIndex = <T extends IpcPerm>(ids: IpcIds<T>, index: number): T | number =>
   ids.byIndex.get(index) ?? -EINVAL;

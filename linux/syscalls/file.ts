@@ -22,6 +22,7 @@ import {
   O_CREAT,
   O_LARGEFILE,
   O_NONBLOCK,
+  O_PATH,
   O_TRUNC,
   O_WRONLY,
   SEEK_CUR,
@@ -278,7 +279,7 @@ export function do_sys_open(task: Task, dfd: number, name: number, flags: number
   if (typeof start === 'number') return start;
   const file = vfsOf(task).open(contextOf(task), path, flags, mode, start);
   if (typeof file === 'number') return file;
-  if (file.inode instanceof FifoInode && file.dentry.parent !== undefined) {
+  if (file.inode instanceof FifoInode && file.dentry.parent !== undefined && (file.flags & O_PATH) === 0) {
     const { readerOpens: readers, writerOpens: writers } = file.inode;
     return openFifo(task, { file, readers, writers }, flags);
   }

@@ -2,15 +2,19 @@
 import { E2BIG, EACCES, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMSG, EPERM, ERESTARTNOHAND } from '../abi/errno.ts';
 import {
   compat_msqid64_ds,
+  IPC_INFO,
   IPC_NOWAIT,
   IPC_RMID,
   IPC_SET,
   IPC_STAT,
   MSG_EXCEPT,
+  MSG_INFO,
   MSG_NOERROR,
   MSG_STAT,
   MSGMAX,
   MSGMNB,
+  MSGMNI,
+  msginfo,
   msqid64_ds,
 } from '../abi/ipc.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
@@ -20,6 +24,7 @@ import {
   ipcperms,
   type Message,
   type MsgQueue,
+  maxIndex,
   mayControl,
   obtain,
   remove,
@@ -118,11 +123,34 @@ export function sys_msgrcv(task: Task, id: number, at: number, size: number, typ
   return copy_to_user(task.mm, at, out) < 0 ? -EFAULT : text.length;
 }
 
+/** msgctl_nolock() for IPC_INFO and MSG_INFO. @returns the highest index */
+function msgInfo(task: Task, cmd: number, at: number): number {
+  const { byIndex: all } = task.kernel.ipc.msg;
+  const used = cmd === MSG_INFO;
+  let messages = 0;
+  let total = 0;
+  for (const queue of all.values()) {
+    messages += queue.messages.length;
+    total += queue.bytes;
+  }
+  const bytes = msginfo.write({
+    msgpool: used ? all.size : (MSGMNI * MSGMNB) / 1024,
+    msgmap: used ? messages : MSGMNB,
+    msgmax: MSGMAX,
+    msgmnb: MSGMNB,
+    msgmni: MSGMNI,
+    msgssz: 16,
+    msgtql: used ? total : MSGMNB,
+    msgseg: 0xffff,
+  });
+  return copy_to_user(task.mm, at, bytes) < 0 ? -EFAULT : maxIndex(task.kernel.ipc.msg);
+}
+
 /** msgctl(2). */
 export function sys_msgctl(task: Task, id: number, cmd: number, at: number): number {
   const ids = task.kernel.ipc.msg;
+  if (cmd === IPC_INFO || cmd === MSG_INFO) return msgInfo(task, cmd, at);
   const queue = cmd === MSG_STAT ? byIndex(ids, id) : obtain(ids, id);
-  // Not modelled: IPC_INFO and MSG_INFO.
   if (typeof queue === 'number') return queue;
   switch (cmd) {
     case IPC_STAT:

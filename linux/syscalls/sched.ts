@@ -1,16 +1,12 @@
 /** Scheduling calls: kernel/sched/core.c, kernel/sys.c. The machine has one CPU and one, deterministic, policy. */
-import { EFAULT, EINVAL, EPERM, ESRCH } from '../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../abi/errno.ts';
 import { copy_from_user, copy_to_user, get_user_u32, put_user_u32 } from '../mm/uaccess.ts';
 import { CAP_SYS_NICE, capable } from '../task/cred.ts';
 import type { Task } from '../task/task.ts';
 import { isCompatCall } from '../task/thread-info.ts';
+import { canNice, isRealtime, sched_setscheduler } from './sched-attr.ts';
 import { put_timespec } from './user-time.ts';
 
-const SCHED_NORMAL = 0,
-  SCHED_FIFO = 1,
-  SCHED_RR = 2,
-  SCHED_BATCH = 3,
-  SCHED_IDLE = 5;
 const SCHED_RESET_ON_FORK = 0x4000_0000;
 /** nr_cpu_ids in bytes, as the kernel rounds it. */
 const CPUMASK_BYTES = 8;
@@ -46,7 +42,9 @@ export function sys_sched_setaffinity(task: Task, pid: number, size: number, at:
 /** sched_getscheduler(2). */
 export function sys_sched_getscheduler(task: Task, pid: number): number {
   if (pid < 0) return -EINVAL;
-  return find(task, pid)?.policy ?? -ESRCH;
+  const target = find(task, pid);
+  if (!target) return -ESRCH;
+  return target.policy | (target.schedResetOnFork ? SCHED_RESET_ON_FORK : 0);
 }
 
 /** sched_getparam(2). */
@@ -56,12 +54,12 @@ export function sys_sched_getparam(task: Task, pid: number, at: number): number 
   return target ? put_user_u32(task.mm, at, target.rtPriority) : -ESRCH;
 }
 
-/** sched_setscheduler(2). Not modelled: real-time policies have no effect on who runs. */
+/** sched_setscheduler(2). */
 export function sys_sched_setscheduler(task: Task, pid: number, policy: number, at: number): number {
   if (policy < 0 || pid < 0 || at === 0) return -EINVAL;
   const priority = get_user_u32(task.mm, at);
   if (priority === undefined) return -EFAULT;
-  return setScheduler(task, pid, policy & ~SCHED_RESET_ON_FORK, priority);
+  return setScheduler(task, pid, policy, priority);
 }
 
 /** sched_setparam(2). */
@@ -70,22 +68,23 @@ export function sys_sched_setparam(task: Task, pid: number, at: number): number 
   const priority = get_user_u32(task.mm, at);
   if (priority === undefined) return -EFAULT;
   const target = find(task, pid);
-  return target ? setScheduler(task, pid, target.policy, priority) : -ESRCH;
+  return target ? setScheduler(task, pid, sys_sched_getscheduler(task, pid), priority) : -ESRCH;
 }
 
+/** _sched_setscheduler() */
 function setScheduler(task: Task, pid: number, policy: number, priority: number): number {
   const target = find(task, pid);
   if (!target) return -ESRCH;
-  const realtime = policy === SCHED_FIFO || policy === SCHED_RR;
-  if (!realtime && ![SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE].includes(policy)) return -EINVAL;
-  if (realtime ? priority < 1 || priority > 99 : priority !== 0) return -EINVAL;
-  if (realtime && !capable(task.cred, CAP_SYS_NICE)) return -EPERM;
-  target.policy = policy;
-  target.rtPriority = priority;
-  return 0;
+  const resetOnFork = (policy & SCHED_RESET_ON_FORK) !== 0;
+  return sched_setscheduler(task, target, {
+    policy: policy & ~SCHED_RESET_ON_FORK,
+    nice: target.nice,
+    priority,
+    resetOnFork,
+  });
 }
 
-const maxOf = (policy: number): number => (policy === SCHED_FIFO || policy === SCHED_RR ? 99 : 0);
+const maxOf = (policy: number): number => (isRealtime(policy) ? 99 : 0);
 const known = (policy: number): boolean => [0, 1, 2, 3, 5, 6].includes(policy);
 
 export const sys_sched_get_priority_max = (_t: Task, policy: number): number =>
@@ -125,7 +124,9 @@ export function sys_setpriority(task: Task, which: number, who: number, nice: nu
   const targets = byPriorityTarget(task, which, who);
   if (targets.length === 0) return -ESRCH;
   for (const t of targets) {
-    if (value < t.nice && !capable(task.cred, CAP_SYS_NICE)) return -13;
+    const { euid } = task.cred;
+    if (euid !== t.cred.uid && euid !== t.cred.euid && !capable(task.cred, CAP_SYS_NICE)) return -EPERM;
+    if (value < t.nice && !canNice(t, value)) return -EACCES;
     t.nice = value;
   }
   return 0;
@@ -165,4 +166,16 @@ export function sys_membarrier(_task: Task, command: number, flags: number): num
   if (flags !== 0) return -EINVAL;
   if (command === 0) return 1;
   return command === 1 ? 0 : -EINVAL;
+}
+
+const IO_BITMAP_BITS = 65536;
+/** ioperm(2): the machine has no ports to give. Not modelled: port numbers that are granted and lead nowhere. */
+export function sys_ioperm(_task: Task, from: number, count: number, on: number): number {
+  if (from + count <= from || from + count > IO_BITMAP_BITS) return -EINVAL;
+  return on !== 0 ? -EPERM : 0;
+}
+/** iopl(2): level 0 is what every task has. */
+export function sys_iopl(_task: Task, level: number): number {
+  if (level > 3) return -EINVAL;
+  return level > 0 ? -EPERM : 0;
 }

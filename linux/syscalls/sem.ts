@@ -7,12 +7,15 @@ import {
   GETPID,
   GETVAL,
   GETZCNT,
+  IPC_INFO,
   IPC_NOWAIT,
   IPC_RMID,
   IPC_SET,
   IPC_STAT,
+  SEM_INFO,
   SEM_STAT,
   SEM_UNDO,
+  SEMMNI,
   SEMMSL,
   SEMOPM,
   SEMVMX,
@@ -20,9 +23,10 @@ import {
   SETVAL,
   sembuf,
   semid64_ds,
+  seminfo,
 } from '../abi/ipc.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
-import { byIndex, ipcget, ipcperms, mayControl, obtain, remove, type SemArray, seconds } from '../ipc/ids.ts';
+import { byIndex, ipcget, ipcperms, maxIndex, mayControl, obtain, remove, type SemArray, seconds } from '../ipc/ids.ts';
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 import { hasCompatTimes } from '../task/thread-info.ts';
@@ -114,11 +118,33 @@ function perform_atomic_semop(task: Task, sem: SemArray, ops: readonly Operation
   return 0;
 }
 
+/** semctl_nolock() for IPC_INFO and SEM_INFO. @returns the highest index */
+function semInfo(task: Task, cmd: number, at: number): number {
+  const { byIndex: all } = task.kernel.ipc.sem;
+  const used = cmd === SEM_INFO;
+  let semaphores = 0;
+  for (const { values } of all.values()) semaphores += values.length;
+  const semmns = SEMMNI * SEMMSL;
+  const bytes = seminfo.write({
+    semmap: semmns,
+    semmni: SEMMNI,
+    semmns,
+    semmnu: semmns,
+    semmsl: SEMMSL,
+    semopm: SEMOPM,
+    semume: SEMOPM,
+    semusz: used ? all.size : 20,
+    semvmx: SEMVMX,
+    semaem: used ? semaphores : SEMVMX,
+  });
+  return copy_to_user(task.mm, at, bytes) < 0 ? -EFAULT : maxIndex(task.kernel.ipc.sem);
+}
+
 /** semctl(2). `arg` is union semun. */
 export function sys_semctl(task: Task, id: number, num: number, cmd: number, arg: number): number {
   const ids = task.kernel.ipc.sem;
+  if (cmd === IPC_INFO || cmd === SEM_INFO) return semInfo(task, cmd, arg);
   const sem = cmd === SEM_STAT ? byIndex(ids, id) : obtain(ids, id);
-  // Not modelled: IPC_INFO and SEM_INFO.
   if (typeof sem === 'number') return sem;
   switch (cmd) {
     case IPC_STAT:

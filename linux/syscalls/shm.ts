@@ -1,13 +1,17 @@
 /** System V shared memory: ipc/shm.c. */
-import { EACCES, EINVAL, EPERM } from '../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, EPERM } from '../abi/errno.ts';
 import { O_RDONLY, O_RDWR } from '../abi/fcntl.ts';
 import {
+  compat_shm_info,
   compat_shmid64_ds,
+  compat_shminfo64,
+  IPC_INFO,
   IPC_RMID,
   IPC_SET,
   IPC_STAT,
   SHM_DEST,
   SHM_EXEC,
+  SHM_INFO,
   SHM_LOCK,
   SHM_LOCKED,
   SHM_RDONLY,
@@ -15,20 +19,39 @@ import {
   SHM_RND,
   SHM_STAT,
   SHM_UNLOCK,
+  SHMMNI,
+  shm_info,
   shmid64_ds,
+  shminfo64,
 } from '../abi/ipc.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PAGE_SIZE, pageAlign } from '../addr.ts';
 import { Dentry } from '../fs/dentry.ts';
 import { alloc_file, fput } from '../fs/file.ts';
 import { RegularInode } from '../fs/regular.ts';
-import { byIndex, type IpcPerm, ipcget, ipcperms, mayControl, obtain, remove, type Shm, seconds } from '../ipc/ids.ts';
+import {
+  byIndex,
+  type IpcPerm,
+  ipcget,
+  ipcperms,
+  maxIndex,
+  mayControl,
+  obtain,
+  remove,
+  type Shm,
+  seconds,
+} from '../ipc/ids.ts';
 import { do_mmap, do_munmap } from '../mm/mmap.ts';
+import { copy_to_user } from '../mm/uaccess.ts';
 import type { Vma } from '../mm/vma.ts';
 import type { Task } from '../task/task.ts';
+import { in_ia32_syscall } from '../task/thread-info.ts';
 import { getDs, permFields, putDs, updatePerm } from './ipc-user.ts';
 
 const SHMMAX = 2 ** 63;
+/** shm_ctlmax and shm_ctlall: ULONG_MAX - (1 << 24). */
+const SHM_ALL = 0xffff_ffff_feff_ffffn;
+const SHM_ALL32 = 0xfeff_ffff;
 
 /** newseg(): a file of shmem without a name, grown to the size. */
 function newseg(task: Task, perm: IpcPerm, size: number): Shm | number {
@@ -113,11 +136,36 @@ function destroy(task: Task, shm: Shm): void {
   fput(shm.file);
 }
 
+/** shmctl_nolock() and compat_sys_shmctl() for IPC_INFO and SHM_INFO. @returns the highest index */
+function shmInfo(task: Task, cmd: number, at: number): number {
+  const ids = task.kernel.ipc.shm;
+  const compat = in_ia32_syscall(task);
+  let bytes: Uint8Array;
+  if (cmd === IPC_INFO) {
+    const counts = { shmmin: 1n, shmmni: BigInt(SHMMNI), shmseg: BigInt(SHMMNI) };
+    bytes = compat
+      ? compat_shminfo64.write({ shmmax: 0x7fff_ffff, shmmin: 1, shmmni: SHMMNI, shmseg: SHMMNI, shmall: SHM_ALL32 })
+      : shminfo64.write({ shmmax: SHM_ALL, shmall: SHM_ALL, ...counts });
+  } else {
+    let total = 0;
+    let resident = 0;
+    for (const { size, file } of ids.byIndex.values()) {
+      total += Math.ceil(size / PAGE_SIZE);
+      if (file.inode instanceof RegularInode) resident += file.inode.content.pages.size;
+    }
+    const used_ids = ids.byIndex.size;
+    bytes = compat
+      ? compat_shm_info.write({ used_ids, shm_tot: total, shm_rss: resident })
+      : shm_info.write({ used_ids, shm_tot: BigInt(total), shm_rss: BigInt(resident) });
+  }
+  return copy_to_user(task.mm, at, bytes) < 0 ? -EFAULT : maxIndex(ids);
+}
+
 /** shmctl(2). */
 export function sys_shmctl(task: Task, id: number, cmd: number, at: number): number {
   const ids = task.kernel.ipc.shm;
+  if (cmd === IPC_INFO || cmd === SHM_INFO) return shmInfo(task, cmd, at);
   const shm = cmd === SHM_STAT ? byIndex(ids, id) : obtain(ids, id);
-  // Not modelled: IPC_INFO and SHM_INFO.
   if (typeof shm === 'number') return shm;
   switch (cmd) {
     case IPC_STAT:

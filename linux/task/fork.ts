@@ -117,9 +117,20 @@ function copyPlain(parent: Task, child: Task): void {
   child.nice = parent.nice;
   child.policy = parent.policy;
   child.rtPriority = parent.rtPriority;
+  if (parent.schedResetOnFork) sched_reset(child);
   child.cpusAllowed = parent.cpusAllowed;
   child.ioprio = parent.ioprio;
   child.startTime = parent.kernel.now();
+}
+
+const SCHED_DEADLINE = 6;
+
+/** sched_fork() behind SCHED_RESET_ON_FORK: the child starts as an ordinary task. */
+function sched_reset(child: Task): void {
+  const realtime = child.rtPriority !== 0 || child.policy === SCHED_DEADLINE;
+  child.nice = realtime ? 0 : Math.max(child.nice, 0);
+  if (realtime) child.policy = 0;
+  child.rtPriority = 0;
 }
 
 /** copy_thread_tls(): the child's registers. */

@@ -144,6 +144,9 @@ export class Task {
   nice = 0;
   policy = 0;
   rtPriority = 0;
+  schedResetOnFork = false;
+  /** Of SCHED_DEADLINE, in nanoseconds. */
+  deadlineParams: { readonly runtime: bigint; readonly deadline: bigint; readonly period: bigint } | undefined;
   cpusAllowed = 1n;
   ioprio = 0;
 
