@@ -74,6 +74,8 @@ export interface Ops extends Builder {
   flagAux(): I32;
   /** A tier that keeps the operands of `r = a + b` or `a - b` takes them in place of `setFlags`. */
   keepFlags?(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): boolean;
+  /** The same for a comparison of two numbers that sets ZF and CF and clears the others. */
+  keepOrder?(a: F64, b: F64): boolean;
   /** Such a tier's condition number `cc`, where it is had more directly than from the flags. */
   condition?(cc: number): I32 | undefined;
 

@@ -27,7 +27,7 @@ import {
   scalar32,
   scalar64,
 } from './sse-fp-fast.ts';
-import { checkedResult } from './sse-fp-known.ts';
+import { checkedResult, operandIsNoDenormal, operandIsNoNan } from './sse-fp-known.ts';
 import {
   ADD,
   type Arithmetic,
@@ -574,6 +574,7 @@ const compareToFlags =
   (c) => {
     const a = c.readVector(0);
     const b = c.readVector(1);
+    if (c.floats && c.keepOrder && compareKnown(c, c.floats, width, a, b)) return;
     const word = c.variable(i32.const(0));
     const [ordered, less, equal] = width === 32 ? ordered32(c, a, b) : ordered64(c, a, b);
     c.if(
@@ -606,6 +607,16 @@ const compareToFlags =
     );
     setFromWord(c, word.value);
   };
+
+function compareKnown(c: Ops, floats: KnownFloats, width: Width, x: V128, y: V128): boolean {
+  const [a, b] = [x, y].map((v) => c.let<'f32' | 'f64'>(width === 32 ? f32x4.extract(v, 0) : f64x2.extract(v, 0)));
+  for (const v of [a!, b!] as (F32 | F64)[]) {
+    operandIsNoDenormal(c, floats, v);
+    operandIsNoNan(c, floats, v);
+  }
+  const wide = (v: Expr): F64 => (width === 32 ? f64.promote(v as F32) : (v as F64));
+  return c.keepOrder?.(wide(a!), wide(b!)) ?? false;
+}
 
 function ordered32(c: Ops, x: V128, y: V128): [I32, I32, I32] {
   const a = c.let(f32x4.extract(x, 0));

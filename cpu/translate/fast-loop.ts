@@ -3,6 +3,7 @@
  * runs. Not tried again at once where it did not come to much.
  */
 import { type I32, type I64, type Int, i32, i64, select, word as wordOf } from '../ir/expr.ts';
+import { notDenormal32, notDenormal64 } from '../isa/sse-fp-fast.ts';
 import { ByteWriter } from '../wasm/writer.ts';
 import { NotFast } from './addresses.ts';
 import type { RegionExits } from './exits.ts';
@@ -60,8 +61,16 @@ class FastLoop {
   build(goOn: () => void): void {
     const { code, wait, left, whole } = this;
     const plan = this.plan();
-    const body = plan && this.body();
-    if (!plan || !body) return;
+    if (!plan) return;
+    const exits = this.parts.exits.list.length;
+    let body = this.body(new Set());
+    // Only now it is known which scalars there are.
+    const scalars = new Set(this.code.vectors.scalarLocals);
+    if (body && scalars.size > 0) {
+      this.parts.exits.list.length = exits;
+      body = this.body(scalars);
+    }
+    if (!body) return;
     // if (--wait < 0)
     code.emit(i32.sub(local('i32', wait), 1));
     code.op(0x22);
@@ -72,6 +81,7 @@ class FastLoop {
     code.emit(i32.div_s(local('i32', Local.budget), this.node.block.count));
     code.set(whole);
     for (const part of plan) this.limitRounds(part);
+    for (const n of this.parts.ops.floatFacts.relied) this.noDenormal(n);
     code.emit(i32.lt_s(local('i32', whole), MIN_ROUNDS));
     code.op(0x04, VOID);
     code.constant(WAIT);
@@ -110,8 +120,20 @@ class FastLoop {
     code.set(Local.budget);
   }
 
-  /** The block without checks; undefined when something in it does not go that way. */
-  private body(): ByteWriter | undefined {
+  /** No rounds at all where a scalar is a denormal. */
+  private noDenormal(n: number): void {
+    const { code, whole } = this;
+    const denormal =
+      code.types[n] === 'f64' ? i32.eqz(notDenormal64(local('f64', n))) : i32.eqz(notDenormal32(local('f32', n)));
+    code.emit(select(i32.const(0), local('i32', whole), denormal));
+    code.set(whole);
+  }
+
+  /**
+   * The block without checks; undefined when something in it does not go that way.
+   * @param assumed locals that hold no denormals at the start of every round, which is seen to here but for the first
+   */
+  private body(assumed: Set<number>): ByteWriter | undefined {
     const { code, node, walked } = this;
     const { ops, exits } = this.parts;
     const outer = code.w;
@@ -120,6 +142,7 @@ class FastLoop {
     code.depth += 5;
     ops.begin({ kind: 'unknown' }, walked.sites);
     ops.addresses.unchecked = true;
+    ops.floatFacts.assume(assumed);
     // An exit gives back the instructions that did not run: this round's are to be paid too.
     exits.before = () => {
       this.pay();
@@ -133,7 +156,10 @@ class FastLoop {
       if (used.some((r) => ops.values.moved(r) !== walked.steps[r])) throw new NotFast();
       ops.flags.keep();
       code.emit(node.taken === node.rip ? i32.eqz(end.condition) : end.condition);
-      return code.w;
+      const { broken } = ops.floatFacts;
+      if (broken.length === 0) return code.w;
+      exits.list.length = count;
+      for (const n of broken) assumed.delete(n);
     } catch (e) {
       if (!(e instanceof NotFast)) throw e;
       exits.list.length = count;
@@ -144,6 +170,7 @@ class FastLoop {
       ops.addresses.unchecked = false;
       exits.before = undefined;
     }
+    return this.body(assumed);
   }
 
   /** What limits the number of rounds; undefined when that is not to be said. */

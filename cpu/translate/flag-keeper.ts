@@ -2,6 +2,8 @@
 import { addAux, subAux } from '../flags.ts';
 import {
   type Expr,
+  type F64,
+  f64,
   type I32,
   type I64,
   type Int,
@@ -13,7 +15,7 @@ import {
   zeroExtend,
 } from '../ir/expr.ts';
 import type { AnyFunction, Builder } from '../ir/function.ts';
-import { auxOfFlags, FlagKind, resultOfFlags } from '../runtime/flags.ts';
+import { auxOfFlags, auxOfOrder, FlagKind, resultOfFlags, resultOfOrder } from '../runtime/flags.ts';
 import { constant32, fold } from './fold.ts';
 import { Local, local, type RegionCode } from './region-code.ts';
 
@@ -21,12 +23,14 @@ import { Local, local, type RegionCode } from './region-code.ts';
 export type Flags =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'generic'; readonly result: I64; readonly aux: I32; kept: boolean }
+  | { readonly kind: 'ordered'; readonly a: F64; readonly b: F64; kept: boolean }
   | { readonly kind: 'add' | 'sub'; readonly bits: number; readonly a: Int; readonly b: Int; r?: Int; kept: boolean };
 
 /** What the flags are like at the end of a block, for the next one: all of it is in the locals. */
 export type FlagShape =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'generic' }
+  | { readonly kind: 'ordered' }
   | { readonly kind: 'add' | 'sub'; readonly bits: number };
 
 /** What the keeper needs of the builder. */
@@ -49,12 +53,13 @@ export class FlagKeeper {
 
   /** A block begins. */
   begin(shape: FlagShape): void {
-    if (shape.kind === 'unknown') this.now = { kind: 'unknown' };
-    else if (shape.kind === 'generic') this.now = inLocals();
-    else {
+    if (shape.kind === 'add' || shape.kind === 'sub') {
       const operand = (n: number): Int => (shape.bits === 64 ? local('i64', n) : i32.wrap(local('i64', n)));
       this.now = { ...shape, a: operand(Local.flagA), b: operand(Local.flagB), kept: true };
-    }
+    } else if (shape.kind === 'ordered') {
+      const operand = (n: number): F64 => f64.reinterpret(local('i64', n));
+      this.now = { kind: 'ordered', a: operand(Local.flagA), b: operand(Local.flagB), kept: true };
+    } else this.now = shape.kind === 'generic' ? inLocals() : { kind: 'unknown' };
   }
 
   /** Puts the flags into their locals, where exits and the next block find them. */
@@ -66,24 +71,22 @@ export class FlagKeeper {
     if (now.kind === 'generic') {
       code.emit(now.result);
       code.emit(i64.extend_u(now.aux));
+    } else if (now.kind === 'ordered') {
+      code.emit(i64.reinterpret(now.a));
+      code.emit(i64.reinterpret(now.b));
     } else {
       code.emit(zeroExtend(now.a));
       code.emit(zeroExtend(now.b));
     }
     code.set(Local.flagB);
     code.set(Local.flagA);
-    code.constant(
-      now.kind === 'generic'
-        ? FlagKind.Generic
-        : (now.kind === 'add' ? FlagKind.Add : FlagKind.Sub) + Math.log2(now.bits) - 3,
-    );
+    code.constant(kindOf(now));
     code.set(Local.flagKind);
   }
 
   get shape(): FlagShape {
     const { now } = this;
-    if (now.kind === 'unknown' || now.kind === 'generic') return { kind: now.kind };
-    return { kind: now.kind, bits: now.bits };
+    return now.kind === 'add' || now.kind === 'sub' ? { kind: now.kind, bits: now.bits } : { kind: now.kind };
   }
 
   /** The expressions that are still wanted after the instruction. */
@@ -91,7 +94,7 @@ export class FlagKeeper {
     const { now } = this;
     if (now.kind === 'unknown') return [];
     if (now.kind === 'generic') return [now.result, now.aux];
-    return now.r ? [now.a, now.b, now.r] : [now.a, now.b];
+    return now.kind !== 'ordered' && now.r ? [now.a, now.b, now.r] : [now.a, now.b];
   }
 
   set(result: I64, aux: I32): void {
@@ -100,6 +103,11 @@ export class FlagKeeper {
 
   setOperands(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): void {
     this.now = { kind, bits, a: this.builder.let(a), b: this.builder.let(b), r, kept: false };
+  }
+
+  /** Those of COMISD with two numbers. */
+  setOrdered(a: F64, b: F64): void {
+    this.now = { kind: 'ordered', a: this.builder.let(a), b: this.builder.let(b), kept: false };
   }
 
   /** Some arm of a condition has set the flags: they are in the locals, in a way that is known or not. */
@@ -121,6 +129,7 @@ export class FlagKeeper {
   result(): I64 {
     const { now } = this;
     if (now.kind === 'generic') return now.result;
+    if (now.kind === 'ordered') return resultOfOrder(now.a, now.b);
     if (now.kind === 'unknown') return this.fromLocals(resultOfFlags as unknown as AnyFunction) as I64;
     return signExtend(now.bits, this.value());
   }
@@ -128,6 +137,7 @@ export class FlagKeeper {
   aux(): I32 {
     const { now } = this;
     if (now.kind === 'generic') return now.aux;
+    if (now.kind === 'ordered') return auxOfOrder(now.a, now.b);
     if (now.kind === 'unknown') return this.fromLocals(auxOfFlags as unknown as AnyFunction) as I32;
     return (now.kind === 'add' ? addAux : subAux)(this.builder, now.bits, now.a, now.b, this.value());
   }
@@ -142,6 +152,7 @@ export class FlagKeeper {
     const { now } = this;
     const negated = (e: I32): I32 => (cc & 1 ? i32.eqz(e) : e);
     if (now.kind === 'unknown') return undefined;
+    if (now.kind === 'ordered') return ordered(cc, now.a, now.b);
     if (now.kind === 'generic') {
       // After logic operations CF and OF are clear.
       if (constant32(fold(now.aux)) !== 0) return undefined;
@@ -189,6 +200,34 @@ export class FlagKeeper {
   /** The sign where signed comparisons look for it. */
   private atTop(bits: number, v: Int): Int {
     return bits >= 32 ? v : i32.shl(v as I32, 32 - bits);
+  }
+}
+
+function kindOf(flags: Exclude<Flags, { kind: 'unknown' }>): number {
+  if (flags.kind === 'generic') return FlagKind.Generic;
+  if (flags.kind === 'ordered') return FlagKind.Ordered;
+  return (flags.kind === 'add' ? FlagKind.Add : FlagKind.Sub) + Math.log2(flags.bits) - 3;
+}
+
+/** Conditions after a comparison of two numbers: OF SF PF are clear. */
+function ordered(cc: number, a: F64, b: F64): I32 {
+  switch (cc) {
+    case 2:
+      return f64.lt(a, b);
+    case 3:
+      return f64.ge(a, b);
+    case 4:
+    case 14:
+      return f64.eq(a, b);
+    case 5:
+    case 15:
+      return f64.ne(a, b);
+    case 6:
+      return f64.le(a, b);
+    case 7:
+      return f64.gt(a, b);
+    default:
+      return i32.const(cc & 1);
   }
 }
 

@@ -13,6 +13,9 @@ export class FloatFacts implements KnownFloats {
   /** By local: of registers, and of values within an instruction. */
   private readonly registers = new Map<number, number>();
   private readonly scratch = new Map<number, number>();
+  /** Locals that are taken for no denormals as long as nothing is written to them, and those where that was of use. */
+  private readonly assumed = new Set<number>();
+  readonly relied = new Set<number>();
 
   constructor(mxcsr: MxcsrClass, leave: () => void, conditional: () => boolean) {
     this.inexact = mxcsr === MxcsrClass.inexact;
@@ -21,7 +24,23 @@ export class FloatFacts implements KnownFloats {
   }
 
   knows(v: F32 | F64, what: number): boolean {
-    return (this.of(v) & what) === what;
+    const known = (this.of(v) & what) === what;
+    if (known && v.op === 0x20 && this.assumed.has(v.value as number)) this.relied.add(v.value as number);
+    return known;
+  }
+
+  /** Takes registers' locals for no denormals. */
+  assume(locals: Iterable<number>): void {
+    this.relied.clear();
+    for (const n of locals) {
+      this.assumed.add(n);
+      this.registers.set(n, Known.notDenormal);
+    }
+  }
+
+  /** What was relied on and does not hold here. */
+  get broken(): readonly number[] {
+    return [...this.relied].filter((n) => !(this.registers.get(n)! & Known.notDenormal));
   }
 
   learn(v: F32 | F64, what: number): void {
@@ -58,10 +77,12 @@ export class FloatFacts implements KnownFloats {
   /** A register's local has a new value. */
   become(local: number, what: number): void {
     this.registers.set(local, this.conditional() ? 0 : what);
+    this.assumed.delete(local);
   }
 
   /** Nothing is known of registers, or what was at the end of the only block before. */
   begin(before?: ReadonlyMap<number, number>): void {
+    this.assumed.clear();
     for (const n of this.registers.keys()) this.registers.set(n, 0);
     for (const [n, what] of before ?? []) this.registers.set(n, what);
     this.endInstruction();

@@ -1,7 +1,7 @@
 /** The builder of a region's instructions: what they do with their operands, and how they leave. */
 import type { HelperContext } from '../interp/helper-context.ts';
 import type { Variant } from '../interp/variant.ts';
-import { type Expr, f32, f64, type I32, type I64, type Int, i32, i64, node, type Type } from '../ir/expr.ts';
+import { type Expr, type F64, f32, f64, type I32, type I64, type Int, i32, i64, node, type Type } from '../ir/expr.ts';
 import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../ir/function.ts';
 import type { Ops } from '../ir/ops.ts';
 import { v128 } from '../ir/vector.ts';
@@ -45,7 +45,7 @@ export class RegionOps extends RegionOperands implements Ops {
   end: End | undefined;
   private readonly region: Region;
   private ended = false;
-  private readonly floatFacts: FloatFacts;
+  readonly floatFacts: FloatFacts;
 
   constructor(code: RegionCode, region: Region, data: DataView, vectorLanes: number) {
     super(code, region, data, vectorLanes);
@@ -172,6 +172,11 @@ export class RegionOps extends RegionOperands implements Ops {
 
   keepFlags(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): boolean {
     this.flags.setOperands(kind, bits, a, b, r);
+    return true;
+  }
+
+  keepOrder(a: F64, b: F64): boolean {
+    this.flags.setOrdered(a, b);
     return true;
   }
 

@@ -62,6 +62,11 @@ export class VectorRegisters {
     if (parts.rest.op !== 0x20 || parts.rest.value !== local) code.assign(local, parts.rest);
   }
 
+  /** Locals of scalars in use. */
+  get scalarLocals(): Iterable<number> {
+    return this.lows.values();
+  }
+
   /** Loads the locals from the state. */
   load(): void {
     const { code } = this;
