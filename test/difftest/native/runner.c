@@ -38,6 +38,9 @@
 #define DATA_SIZE 0x4000UL /* three writable pages, then a read-only one */
 #define READ_ONLY 0x3000UL
 #define TLS_BASE (DATA_BASE + 0x1000)
+#define HOME_BASE 0x610000000000UL /* ours, far from what tested code reaches */
+#define HIGH_BASE 0x7ffc00000000UL /* the stack is above, libraries are below */
+#define STACK_SIZE (1UL << 20)
 #define MAGIC 0x54464946U
 #define XSTATE 2688 /* with AVX-512, standard format */
 #define PATCHES 3
@@ -296,11 +299,46 @@ static void fail(const char *what)
 
 static void *map(unsigned long at, size_t size, int protection, int fd, off_t offset)
 {
-	void *p = mmap((void *)at, size, protection, MAP_SHARED | MAP_POPULATE | (at ? MAP_FIXED_NOREPLACE : 0), fd,
-		       offset);
-	if (p == MAP_FAILED || (at && p != (void *)at))
+	void *p = mmap((void *)at, size, protection, MAP_SHARED | MAP_POPULATE | MAP_FIXED_NOREPLACE, fd, offset);
+	if (p != (void *)at)
 		fail("mmap");
 	return p;
+}
+
+/* A place for what is ours. */
+static unsigned long room(size_t size)
+{
+	static unsigned long next = HOME_BASE;
+	unsigned long at = next;
+	next += (size + 0x1fff) & ~0xfffUL;
+	return at;
+}
+
+static void *map_private(size_t size, int flags, int fd)
+{
+	unsigned long at = room(size);
+	void *p = mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE | flags, fd, 0);
+	if (p != (void *)at)
+		fail("mmap");
+	return p;
+}
+
+/* Tested code may come to any address near the end of user space (FS base): nothing may be there, not even the vDSO. */
+static void clear_high_memory(void)
+{
+	static unsigned long from[64], to[64];
+	unsigned count = 0;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	if (!maps)
+		fail("/proc/self/maps");
+	while (count < 64 && fgets(line, sizeof line, maps))
+		if (sscanf(line, "%lx-%lx", &from[count], &to[count]) == 2 && from[count] >= HIGH_BASE && from[count] < 1UL << 47)
+			count++;
+	fclose(maps);
+	for (unsigned i = 0; i < count; i++)
+		if (munmap((void *)from[i], to[i] - from[i]))
+			fail("munmap");
 }
 
 /* System calls from the tested code (it lies below 4 GiB, we do not) become SIGSYS. */
@@ -317,8 +355,9 @@ static void forbid_calls(void)
 		fail("seccomp");
 }
 
-int main(void)
+static int work(void)
 {
+	clear_high_memory();
 	/* LSL of 0x7b tells the processor: stay on one, and say on which */
 	uint32_t processor = (uint32_t)sched_getcpu();
 	cpu_set_t here;
@@ -331,10 +370,10 @@ int main(void)
 	if (code_fd < 0 || data_fd < 0 || edge_fd < 0 || ftruncate(code_fd, CODE_SIZE) ||
 	    ftruncate(data_fd, DATA_SIZE) || ftruncate(edge_fd, EDGE_SIZE))
 		fail("memfd");
-	code = map(0, CODE_SIZE, PROT_READ | PROT_WRITE, code_fd, 0);
-	data = map(0, DATA_SIZE, PROT_READ | PROT_WRITE, data_fd, 0);
+	code = map(room(CODE_SIZE), CODE_SIZE, PROT_READ | PROT_WRITE, code_fd, 0);
+	data = map(room(DATA_SIZE), DATA_SIZE, PROT_READ | PROT_WRITE, data_fd, 0);
 	map(CODE_BASE, CODE_SIZE, PROT_READ | PROT_EXEC, code_fd, 0);
-	edges = map(0, EDGE_SIZE, PROT_READ | PROT_WRITE, edge_fd, 0);
+	edges = map(room(EDGE_SIZE), EDGE_SIZE, PROT_READ | PROT_WRITE, edge_fd, 0);
 	for (unsigned long i = 0; i < EDGES; i++) {
 		unsigned long at = i * EDGE_STRIDE;
 		map(EDGE_BASE + at, 0x1000, PROT_READ | PROT_EXEC, edge_fd, (off_t)at);
@@ -357,16 +396,12 @@ int main(void)
 	struct stat input;
 	if (fstat(0, &input) || (size_t)input.st_size < sizeof *batch)
 		fail("stdin has to be a file");
-	batch = mmap(NULL, (size_t)input.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE, 0, 0);
-	if (batch == MAP_FAILED)
-		fail("mmap");
+	batch = map_private((size_t)input.st_size, MAP_POPULATE, 0);
 	if (batch->magic != MAGIC || (size_t)input.st_size < sizeof *batch + batch->count * sizeof *cases)
 		return 3;
 	cases = (struct test_case *)(batch + 1);
 	out_size = (size_t)(batch->count + 1) * sizeof(struct result);
-	out = mmap(NULL, out_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (out == MAP_FAILED)
-		fail("mmap");
+	out = map_private(out_size, MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	memcpy(data, batch->background, DATA_SIZE);
 	memset(code, 0xcc, CODE_SIZE);
 	memset(edges, 0xcc, EDGE_SIZE);
@@ -375,7 +410,7 @@ int main(void)
 			fail("modify_ldt");
 
 	stack_t stack = { .ss_size = 1 << 18 };
-	stack.ss_sp = malloc(stack.ss_size);
+	stack.ss_sp = map_private(stack.ss_size, MAP_ANONYMOUS, -1);
 	struct sigaction action = { .sa_sigaction = handler_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	const int signals[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGALRM };
 	sigaddset(&action.sa_mask, SIGALRM);
@@ -402,4 +437,20 @@ int main(void)
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+static void work_and_exit(void)
+{
+	_exit(work());
+}
+
+int main(void)
+{
+	static ucontext_t here, there;
+	getcontext(&there);
+	there.uc_stack.ss_sp = map_private(STACK_SIZE, MAP_ANONYMOUS, -1);
+	there.uc_stack.ss_size = STACK_SIZE;
+	makecontext(&there, work_and_exit, 0);
+	swapcontext(&here, &there);
+	return 2;
 }
