@@ -96,6 +96,7 @@ export function setResultFlags(c: Ops, bits: number, r: Int, cf: I32, of: I32): 
 
 /** Replaces CF and OF (0 or 1 each), keeping the others. */
 export function setCarryOverflow(c: Ops, cf: I32, of: I32): void {
+  if (c.keepCarries?.(cf, of)) return;
   const carry = c.let(cf);
   const rest = i32.and(c.flagAux(), 0x3fffffff);
   c.setFlags(c.flagResult(), i32.or(rest, i32.or(i32.shl(carry, 31), i32.shl(i32.xor(carry, of), 30))));
@@ -103,6 +104,7 @@ export function setCarryOverflow(c: Ops, cf: I32, of: I32): void {
 
 /** Replaces CF (0 or 1), keeping the others. */
 export function setCarry(c: Ops, cf: I32): void {
+  if (c.keepCarries?.(cf)) return;
   setCarryOverflow(c, cf, overflow(c));
 }
 

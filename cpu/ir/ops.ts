@@ -76,6 +76,8 @@ export interface Ops extends Builder {
   keepFlags?(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): boolean;
   /** The same for a comparison of two numbers that sets ZF and CF and clears the others. */
   keepOrder?(a: F64, b: F64): boolean;
+  /** Such a tier keeps CF, and OF if it is given, apart from the others. */
+  keepCarries?(cf: I32, of?: I32): boolean;
   /** Such a tier's condition number `cc`, where it is had more directly than from the flags. */
   condition?(cc: number): I32 | undefined;
 

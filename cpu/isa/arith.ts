@@ -1,5 +1,5 @@
 /** ADD ADC SUB SBB CMP, INC DEC NEG, XADD, CMPXCHG; Intel SDM vol. 2. */
-import { carry, setAdcFlags, setAddFlags, setCarryOverflow, setSbbFlags, setSubFlags } from '../flags.ts';
+import { carry, setAdcFlags, setAddFlags, setCarry, setSbbFlags, setSubFlags } from '../flags.ts';
 import { type I32, type Int, i32, i64, select, truncate, word } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
 import { type Lower, op, type Row } from './row.ts';
@@ -79,8 +79,7 @@ const step =
       return compute(c, bits, old, one);
     });
     flags(c, bits, a, one, r);
-    const aux = c.let(c.flagAux());
-    setCarryOverflow(c, cf, i32.shr_u(i32.xor(aux, i32.shl(aux, 1)), 31));
+    setCarry(c, cf);
   };
 
 const inc = step(sum, setAddFlags);

@@ -1,7 +1,6 @@
 /** Every runtime function: those that rows and regions call, and the decoder's. */
 import type { AnyFunction } from '../ir/function.ts';
 import * as crypto from './crypto.ts';
-import * as flags from './flags.ts';
 import * as knownCode from './known-code.ts';
 import * as sseArith from './sse-arith.ts';
 import * as sseCompare from './sse-compare.ts';
@@ -13,7 +12,6 @@ const isFunction = (v: unknown): v is AnyFunction => typeof v === 'object' && v 
 
 export const runtimeFunctions: readonly AnyFunction[] = [
   crypto,
-  flags,
   knownCode,
   sseArith,
   sseCompare,

@@ -80,7 +80,6 @@ class Compiler implements BlockBuilder<Leaving> {
   private readonly options: CompileOptions;
   private readonly code: RegionCode;
   private readonly ops: RegionOps;
-  private readonly imports: RuntimeImports;
   private readonly exits: RegionExits;
   private readonly nesting: Nesting<Leaving>;
   private readonly need: number;
@@ -92,7 +91,6 @@ class Compiler implements BlockBuilder<Leaving> {
     const { data, interpreter } = options;
     this.graph = graph;
     this.options = options;
-    this.imports = imports;
     this.need = graph.nodes.reduce((sum, n) => sum + n.block.count, 0);
     this.code = new RegionCode(options.long);
     this.code.vectors.scalars = scalarsOf(graph.nodes, data, interpreter);
@@ -124,7 +122,7 @@ class Compiler implements BlockBuilder<Leaving> {
     code.w = new ByteWriter();
     prologue(code, this.need);
     code.w.appendCode(body);
-    epilogue(code, this.need, this.imports);
+    epilogue(code, this.need);
     const { w, types: locals } = code;
     const made: FunctionBody = { type: RUN_TYPE, locals, code: w.take(), hints: w.hints };
     return { body: made, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr };

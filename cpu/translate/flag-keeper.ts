@@ -14,13 +14,33 @@ import {
   word,
   zeroExtend,
 } from '../ir/expr.ts';
-import type { AnyFunction, Builder } from '../ir/function.ts';
-import { auxOfFlags, auxOfOrder, FlagKind, resultOfFlags, resultOfOrder } from '../runtime/flags.ts';
+import type { Builder } from '../ir/function.ts';
+import {
+  auxInLocals,
+  auxOfOrder,
+  FlagKind,
+  operationKind,
+  resultInLocals,
+  resultOfOrder,
+  withBoth,
+  withCarry,
+} from './flags-in-locals.ts';
 import { constant32, fold } from './fold.ts';
 import { Local, local, type RegionCode } from './region-code.ts';
 
-/** What is known of the flags: the operands of what set them, or their result and aux. `kept`: they stand in the locals. */
-export type Flags =
+/**
+ * What is known of the flags: the operands of what set them, or their result and aux. `kept`: they stand in the locals.
+ * `carried`: CF, and OF if `both`, are those of `carries` (a word like aux), the others as `under` has them.
+ */
+export type Flags = Plain | Carried;
+interface Carried {
+  readonly kind: 'carried';
+  readonly under: Plain;
+  readonly both: boolean;
+  readonly carries: I32;
+  kept: boolean;
+}
+type Plain =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'generic'; readonly result: I64; readonly aux: I32; kept: boolean }
   | { readonly kind: 'ordered'; readonly a: F64; readonly b: F64; kept: boolean }
@@ -28,15 +48,11 @@ export type Flags =
 
 /** What the flags are like at the end of a block, for the next one: all of it is in the locals. */
 export type FlagShape =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'generic' }
-  | { readonly kind: 'ordered' }
+  | { readonly kind: 'unknown' | 'carried' | 'generic' | 'ordered' }
   | { readonly kind: 'add' | 'sub'; readonly bits: number };
 
 /** What the keeper needs of the builder. */
 export interface FlagBuilder extends Pick<Builder, 'let'> {
-  /** Calls a runtime function. */
-  callFunction(fn: AnyFunction, args: readonly Expr[]): Expr[];
   /** Is what is built here run whenever the instruction is? */
   readonly unconditional: boolean;
 }
@@ -53,19 +69,36 @@ export class FlagKeeper {
 
   /** A block begins. */
   begin(shape: FlagShape): void {
-    if (shape.kind === 'add' || shape.kind === 'sub') {
+    if (shape.kind === 'generic') this.now = inLocals();
+    else if (shape.kind === 'add' || shape.kind === 'sub') {
       const operand = (n: number): Int => (shape.bits === 64 ? local('i64', n) : i32.wrap(local('i64', n)));
       this.now = { ...shape, a: operand(Local.flagA), b: operand(Local.flagB), kept: true };
     } else if (shape.kind === 'ordered') {
       const operand = (n: number): F64 => f64.reinterpret(local('i64', n));
       this.now = { kind: 'ordered', a: operand(Local.flagA), b: operand(Local.flagB), kept: true };
-    } else this.now = shape.kind === 'generic' ? inLocals() : { kind: 'unknown' };
+    } else this.now = { kind: 'unknown' };
   }
 
   /** Puts the flags into their locals, where exits and the next block find them. */
   keep(): void {
     const { now, code } = this;
     if (now.kind === 'unknown' || now.kept) return;
+    now.kept = true;
+    if (now.kind !== 'carried') {
+      this.keepPlain(now);
+      return;
+    }
+    // Made of the locals as they are before anything is kept, perhaps.
+    code.emit(now.carries);
+    if (now.under.kind !== 'unknown' && !now.under.kept) this.keepPlain(now.under);
+    code.set(Local.flagCarry);
+    const carried = now.both ? FlagKind.Carried : FlagKind.CarriedCf;
+    code.emit(i32.or(now.under.kind === 'unknown' ? local('i32', Local.flagKind) : kindOf(now.under), carried));
+    code.set(Local.flagKind);
+  }
+
+  private keepPlain(now: Exclude<Plain, { kind: 'unknown' }>): void {
+    const { code } = this;
     now.kept = true;
     // Both values may be made of the locals.
     if (now.kind === 'generic') {
@@ -92,9 +125,19 @@ export class FlagKeeper {
   /** The expressions that are still wanted after the instruction. */
   get held(): readonly Expr[] {
     const { now } = this;
-    if (now.kind === 'unknown') return [];
-    if (now.kind === 'generic') return [now.result, now.aux];
-    return now.kind !== 'ordered' && now.r ? [now.a, now.b, now.r] : [now.a, now.b];
+    return now.kind === 'carried' ? [now.carries, ...heldBy(now.under)] : heldBy(now);
+  }
+
+  /** CF, and OF if it is given, change alone. */
+  setCarries(cf: I32, of?: I32): void {
+    const { builder, now } = this;
+    const under = now.kind === 'carried' ? now.under : now;
+    const carryOut = builder.let(cf);
+    const carry = i32.shl(carryOut, 31);
+    let carries = of ? i32.or(carry, i32.shl(i32.xor(carryOut, of), 30)) : carry;
+    const both = of !== undefined || (now.kind === 'carried' && now.both);
+    if (!of && now.kind === 'carried' && now.both) carries = withCarry(now.carries, builder.let(carry));
+    this.now = { kind: 'carried', under, both, carries: builder.let(carries), kept: false };
   }
 
   set(result: I64, aux: I32): void {
@@ -128,23 +171,34 @@ export class FlagKeeper {
 
   result(): I64 {
     const { now } = this;
+    if (now.kind === 'carried') return this.beneath(now, () => this.result());
     if (now.kind === 'generic') return now.result;
     if (now.kind === 'ordered') return resultOfOrder(now.a, now.b);
-    if (now.kind === 'unknown') return this.fromLocals(resultOfFlags as unknown as AnyFunction) as I64;
+    if (now.kind === 'unknown') return this.builder.let(resultInLocals());
     return signExtend(now.bits, this.value());
   }
 
   aux(): I32 {
-    const { now } = this;
+    const { now, builder } = this;
+    if (now.kind === 'carried') {
+      const aux = builder.let(this.beneath(now, () => this.aux()));
+      return builder.let((now.both ? withBoth : withCarry)(aux, now.carries));
+    }
     if (now.kind === 'generic') return now.aux;
     if (now.kind === 'ordered') return auxOfOrder(now.a, now.b);
-    if (now.kind === 'unknown') return this.fromLocals(auxOfFlags as unknown as AnyFunction) as I32;
+    if (now.kind === 'unknown') return builder.let(auxInLocals());
     return (now.kind === 'add' ? addAux : subAux)(this.builder, now.bits, now.a, now.b, this.value());
   }
 
-  private fromLocals(fn: AnyFunction): Int {
-    const args = [local('i32', Local.flagKind), local('i64', Local.flagA), local('i64', Local.flagB)];
-    return this.builder.callFunction(fn, args)[0] as Int;
+  /** Asks for what lies under changed carries. */
+  private beneath<T>({ under }: Carried, ask: () => T): T {
+    const { now } = this;
+    this.now = under;
+    try {
+      return ask();
+    } finally {
+      this.now = now;
+    }
   }
 
   /** Condition number `cc` where it is had more directly than from result and aux. */
@@ -153,6 +207,10 @@ export class FlagKeeper {
     const negated = (e: I32): I32 => (cc & 1 ? i32.eqz(e) : e);
     if (now.kind === 'unknown') return undefined;
     if (now.kind === 'ordered') return ordered(cc, now.a, now.b);
+    if (now.kind === 'carried') {
+      if (cc >> 1 === 1) return negated(i32.lt_s(now.carries, 0));
+      return [2, 4, 5].includes(cc >> 1) ? this.beneath(now, () => this.condition(cc)) : undefined;
+    }
     if (now.kind === 'generic') {
       // After logic operations CF and OF are clear.
       if (constant32(fold(now.aux)) !== 0) return undefined;
@@ -203,12 +261,6 @@ export class FlagKeeper {
   }
 }
 
-function kindOf(flags: Exclude<Flags, { kind: 'unknown' }>): number {
-  if (flags.kind === 'generic') return FlagKind.Generic;
-  if (flags.kind === 'ordered') return FlagKind.Ordered;
-  return (flags.kind === 'add' ? FlagKind.Add : FlagKind.Sub) + Math.log2(flags.bits) - 3;
-}
-
 /** Conditions after a comparison of two numbers: OF SF PF are clear. */
 function ordered(cc: number, a: F64, b: F64): I32 {
   switch (cc) {
@@ -231,9 +283,20 @@ function ordered(cc: number, a: F64, b: F64): I32 {
   }
 }
 
-const inLocals = (): Flags => ({
+const inLocals = (): Plain => ({
   kind: 'generic',
   result: local('i64', Local.flagA),
   aux: i32.wrap(local('i64', Local.flagB)),
   kept: true,
 });
+
+function kindOf(flags: Exclude<Plain, { kind: 'unknown' }>): number {
+  if (flags.kind === 'generic') return FlagKind.Generic;
+  return flags.kind === 'ordered' ? FlagKind.Ordered : operationKind(flags.kind, flags.bits);
+}
+
+function heldBy(flags: Plain): readonly Expr[] {
+  if (flags.kind === 'unknown') return [];
+  if (flags.kind === 'generic') return [flags.result, flags.aux];
+  return flags.kind !== 'ordered' && flags.r ? [flags.a, flags.b, flags.r] : [flags.a, flags.b];
+}

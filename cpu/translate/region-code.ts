@@ -15,8 +15,8 @@ import { WindowEntry } from './windows.ts';
 
 export const VOID = 0x40;
 /** Locals with a place of their own; the general registers are 0 to 15. */
-export const Local = { flagKind: 16, flagA: 17, flagB: 18, budget: 19, dispatch: 20, exit: 21 } as const;
-const FIXED: readonly Type[] = [...Array(16).fill('i64'), 'i32', 'i64', 'i64', 'i32', 'i32', 'i32'];
+export const Local = { flagKind: 16, flagA: 17, flagB: 18, budget: 19, dispatch: 20, exit: 21, flagCarry: 22 } as const;
+const FIXED: readonly Type[] = [...Array(16).fill('i64'), 'i32', 'i64', 'i64', 'i32', 'i32', 'i32', 'i32'];
 
 /** Bounds and addend of a window. */
 export interface WindowLocals {

@@ -180,6 +180,11 @@ export class RegionOps extends RegionOperands implements Ops {
     return true;
   }
 
+  keepCarries(cf: I32, of?: I32): boolean {
+    this.flags.setCarries(cf, of);
+    return true;
+  }
+
   flagResult(): I64 {
     return this.flags.result();
   }
