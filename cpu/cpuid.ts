@@ -35,8 +35,10 @@ const EBX7 = {
   fsgsbase: 0,
   bmi1: 3,
   avx2: 5,
+  fdpExceptionOnly: 6,
   bmi2: 8,
   erms: 9,
+  zeroFcsFds: 13,
   avx512f: 16,
   avx512dq: 17,
   rdseed: 18,
@@ -129,9 +131,14 @@ function xstate(xcr0: number, subleaf: number): Leaf {
   return component ? [component.size, component.offset, 0, 0] : NONE;
 }
 
-function leaf7(avx512: boolean, subleaf: number): Leaf {
+/** The x87 unit stores no selectors, and the operand's address only with an exception. AMD's manual reserves both bits. */
+const X87_SAVES_LESS = ['fdpExceptionOnly', 'zeroFcsFds'] as const;
+
+function leaf7(vendor: Cpu['vendor'], avx512: boolean, subleaf: number): Leaf {
   if (subleaf !== 0) return NONE;
-  return [0, bits(FEATURES.ebx7, EBX7) | (avx512 ? bits(AVX512_FEATURES, EBX7) : 0), bits(FEATURES.ecx7, ECX7), 0];
+  const intel = vendor === 'amd' ? 0 : bits(X87_SAVES_LESS, EBX7);
+  const wide = avx512 ? bits(AVX512_FEATURES, EBX7) : 0;
+  return [0, bits(FEATURES.ebx7, EBX7) | intel | wide, bits(FEATURES.ecx7, ECX7), 0];
 }
 
 /** The registers that CPUID leaves for EAX and ECX. */
@@ -146,7 +153,7 @@ export function cpuid(cpu: Pick<Cpu, 'vendor' | 'avx512' | 'xcr0'>, leaf: number
       // One processor, CLFLUSH line of 64 bytes.
       return [signature(vendor), 0x00010800, bits(FEATURES.ecx1, ECX1), edx1];
     case 7:
-      return leaf7(cpu.avx512, subleaf);
+      return leaf7(vendor, cpu.avx512, subleaf);
     case 0xd:
       return xstate(cpu.xcr0, subleaf);
     case 0x80000000:

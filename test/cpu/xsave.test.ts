@@ -84,6 +84,10 @@ describe('FXSAVE and XSAVE images', () => {
       for (let n = 0; n < 8; n++) regs.view.setBigUint64(opmaskOffset(n), BigInt(n + 1) << 40n, true);
       return regs;
     }
+    it('leaves FCS and FDS out, and FDP without an exception, as CPUID tells', () => {
+      const leaf = (vendor: 'amd' | 'intel' | 'any'): number => cpuid({ vendor, avx512: false, xcr0: 7 }, 7, 0)[1];
+      expect([leaf('intel') & 0x2040, leaf('any') & 0x2040, leaf('amd') & 0x2040]).to.deep.equal([0x2040, 0x2040, 0]);
+    });
     it('has the offsets that CPUID tells', () => {
       const machine = { vendor: 'intel', avx512: true, xcr0: ALL } as const;
       expect(cpuid(machine, 0xd, 0)).to.deep.equal([ALL, 2688, 2688, 0]);
