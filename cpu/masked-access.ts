@@ -3,7 +3,7 @@ import type { Cpu } from './cpu.ts';
 import { Vector } from './exit.ts';
 import { foldMask, maskedMemory } from './interp/evex-form.ts';
 import { AccessInfo, Rec } from './interp/record.ts';
-import { checkAccess, linearAddress } from './segment-checks.ts';
+import { checkAccess, isCanonical, linearAddress } from './segment-checks.ts';
 
 /** The memory operand of an EVEX instruction: only the elements that its opmask names are touched. */
 export function maskedHost(cpu: Cpu, record: number, low: number, high: number, info: number): number {
@@ -33,7 +33,7 @@ export function maskedHost(cpu: Cpu, record: number, low: number, high: number, 
   const aligned = variant.checked && size <= 8 && cpu.segments.alignmentChecked;
   if (aligned && first !== undefined && !variant.row.row.options.unaligned) {
     const start = addresses.get(first)! - BigInt(first * bytes);
-    if (misaligned(start)) cpu.access.raise(record, Vector.AC, 0);
+    if (misaligned(start) && isCanonical(start)) cpu.access.raise(record, Vector.AC, 0);
   }
   return cpu.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
 }

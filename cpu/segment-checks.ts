@@ -165,4 +165,4 @@ export function linearAddress(cpu: Cpu, s: number, offset: bigint, long = cpu.se
   return linear & (long ? 0xffffffffffffffffn : 0xffffffffn);
 }
 
-const isCanonical = (linear: bigint): boolean => BigInt.asIntN(48, linear) === BigInt.asIntN(64, linear);
+export const isCanonical = (linear: bigint): boolean => BigInt.asIntN(48, linear) === BigInt.asIntN(64, linear);

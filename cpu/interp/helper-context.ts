@@ -2,7 +2,7 @@
 import type { Cpu } from '../cpu.ts';
 import { type Exit, Vector } from '../exit.ts';
 import type { Registers } from '../registers.ts';
-import { checkAccess, linearAddress } from '../segment-checks.ts';
+import { checkAccess, isCanonical, linearAddress } from '../segment-checks.ts';
 import { fieldSize, RepeatStep, Segment, STATE_END, State, type StateField } from '../state.ts';
 import { AccessInfo, Action, Rec, RecordFlag } from './record.ts';
 import type { Variant } from './variant.ts';
@@ -267,12 +267,13 @@ export class HelperContext {
     return mask === 0xffffn ? address + BigInt(n) : (address + BigInt(n)) & mask;
   }
 
-  /** The checks of segment and canonical addresses, without those of pages. */
-  checkByte(address: bigint, write: boolean): void {
-    const linear = this.linear(address, 1, write, false);
-    if (this.long && BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) {
-      this.raise(this.segment === Segment.SS ? Vector.SS : Vector.GP);
-    }
+  /** The checks of segment and canonical addresses, without those of alignment and pages. */
+  checkBounds(address: bigint, bytes: number, write: boolean): void {
+    const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
+    const linear = this.checked ? checkAccess(this.cpu, this.record, address, bytes, flags) : address;
+    if (!this.long) return;
+    const last = linear + BigInt(bytes - 1);
+    if (!isCanonical(linear) || !isCanonical(last)) this.raise(this.segment === Segment.SS ? Vector.SS : Vector.GP);
   }
 
   /** AC is set and counts. */

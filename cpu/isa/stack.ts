@@ -36,13 +36,14 @@ function moveStack(h: HelperContext, to: bigint): void {
   h.setRegister(4, 64, (h.register(4) & h.get64('stackKeep')) | stackOffset(h, to));
 }
 
-/** AX CX DX BX SP BP SI DI; all stores are checked before the first one. */
+/** AX CX DX BX SP BP SI DI; a fault leaves what was stored before it, as on Intel's processors. */
 const pusha = helper((h) => {
   const bytes = h.size / 8;
   const sp = h.register(4);
-  const at = (n: number): bigint => h.stackAddress(stackOffset(h, sp - BigInt(bytes * (n + 1))), bytes, true);
-  for (let n = 0; n < 8; n++) h.probeLinear(at(n), bytes);
-  for (let n = 0; n < 8; n++) h.storeLinear(h.size, at(n), h.register(n));
+  for (let n = 0; n < 8; n++) {
+    const at = stackOffset(h, sp - BigInt(bytes * (n + 1)));
+    h.storeLinear(h.size, h.stackAddress(at, bytes, true), h.register(n));
+  }
   moveStack(h, sp - BigInt(8 * bytes));
 });
 

@@ -37,11 +37,14 @@ function areaOf(h: HelperContext, alignment: bigint): bigint {
   return address;
 }
 
+/** The bounds of its first doubleword count before its alignment does. */
+const FIRST = 4;
+
 /** The same for an area that is written, or read as a whole: its last byte is touched before all others. */
 function wholeArea(h: HelperContext, alignment: bigint, size: number, write: boolean): bigint {
-  h.checkByte(h.address(), write);
+  h.checkBounds(h.address(), FIRST, write);
   const address = areaOf(h, alignment);
-  h.checkByte(h.further(address, size - 1), write);
+  h.checkBounds(h.further(address, size - 1), 1, write);
   h.touch(h.further(address, size - 1), write);
   return address;
 }
@@ -120,7 +123,7 @@ const xsavec = helper((h) => {
 
 const xrstorRow = helper((h) => {
   const mask = requested(h);
-  h.checkByte(h.address(), false);
+  h.checkBounds(h.address(), FIRST, false);
   const address = areaOf(h, 64n);
   const format = h.load(64, h.further(address, XSAVE_HEADER + 8)); // XCOMP_BV comes first
   const size = format >> 63n ? compactedSize(Number(format & 0xffffffffn) & mask) : xstateSize(mask);

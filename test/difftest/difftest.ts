@@ -109,7 +109,7 @@ function agrees(emulator: Emulator, testCase: TestCase, tier: Tier, expected: Ra
 }
 
 export interface Item {
-  readonly encoding: Encoding;
+  readonly encoding: Pick<Encoding, 'name' | 'features'>;
   readonly draft: Draft;
 }
 
@@ -138,6 +138,19 @@ export function runBatch(
   const cases = batch.map(({ draft }) => buildCase(draft, states));
   const expected = runner.run(background, cases);
   emulator.processor = runner.processor;
+  compareBatch(emulator, batch, cases, expected, tally, examplesEach);
+  return expected.map((raw, i) => raw && { vector: vectorOf(raw), moved: ripOf(raw) !== cases[i]!.rip });
+}
+
+/** Runs the cases on our CPU, in each tier. */
+export function compareBatch(
+  emulator: Emulator,
+  batch: readonly Item[],
+  cases: readonly TestCase[],
+  expected: readonly (RawResult | undefined)[],
+  tally: Tally,
+  examplesEach: number,
+): void {
   for (let from = 0; from < batch.length; from += REGIONS) {
     const modules = new RegionModules();
     const numbers = batch.slice(from, from + REGIONS).map((_, i) => from + i);
@@ -171,7 +184,6 @@ export function runBatch(
       if (!ok) complain(emulator, batch[i]!, cases[i]!, decodeResult(raw), tally, examplesEach);
     }
   }
-  return expected.map((raw, i) => raw && { vector: vectorOf(raw), moved: ripOf(raw) !== cases[i]!.rip });
 }
 
 /** How a case ended natively. */

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alwaysRaises, isMet, nameOf, type Pair, type PairCount, RowCoverage } from './coverage.ts';
-import { Bench, KINDS, newTally, runBatch, type Tally } from './difftest.ts';
+import { Bench, KINDS, type Mismatch, newTally, runBatch, type Tally } from './difftest.ts';
 import { announced } from './emulate.ts';
 import { SLOTS } from './layout.ts';
 import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
 import { Schedule } from './schedule.ts';
 import { allEncodings, NOT_COMPARED, wideEncodings } from './templates.ts';
-import { vectorLines } from './vectors.ts';
+import { type Vector, vectorLines } from './vectors.ts';
 
 /** A slot of code per case. */
 const BATCH = SLOTS;
@@ -32,9 +32,6 @@ interface Findings {
   readonly cases: number;
   readonly mismatches: number;
   readonly byEncoding: [string, { cases: number; mismatches: number }][];
-  readonly examples: string[];
-  /** The examples as vectors. */
-  readonly kept: string;
   readonly counts: PairCount[];
 }
 
@@ -76,7 +73,14 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
     for (let left = Number(options.count); left > 0; ) {
       const batch = schedule.next(Math.min(left, BATCH));
       left -= batch.length;
+      const before = tally.examples.length;
       schedule.note(batch, runBatch(bench, batch, tally, Number(options.examples)));
+      const found = tally.examples.slice(before);
+      if (options.keep !== undefined && found.length > 0) {
+        appendFileSync(options.keep, `${vectorLines(found.map(asVector), bench.states)}\n`);
+      }
+      // A long run tells at once.
+      if (!options.summary) for (const mismatch of found) process.stderr.write(`${showMismatch(mismatch)}\n`);
       progress(tally);
     }
   } finally {
@@ -86,19 +90,16 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
     cases: tally.cases,
     mismatches: tally.mismatches,
     byEncoding: [...tally.byEncoding],
-    examples: options.summary ? [] : tally.examples.map(showMismatch),
-    kept: vectorLines(
-      tally.examples.map(({ encoding: name, features: needs, draft, expected }) => ({
-        name,
-        features: needs,
-        draft,
-        expected,
-      })),
-      bench.states,
-    ),
     counts: schedule.coverage.counts(),
   };
 }
+
+const asVector = ({ encoding, features, draft, expected }: Mismatch): Vector => ({
+  name: encoding,
+  features,
+  draft,
+  expected,
+});
 
 /** The same program with a part of the cases each. */
 async function share(options: Options, jobs: number): Promise<Findings[]> {
@@ -111,6 +112,7 @@ async function share(options: Options, jobs: number): Promise<Findings[]> {
     new Promise((resolve, reject) => {
       const seed = Number(options.seed) + 1000003 * job;
       const passed = ['--examples', options.examples, ...(options.summary ? ['--summary'] : [])];
+      if (options.keep !== undefined) passed.push('--keep', options.keep);
       if (options.rows !== undefined) passed.push('--rows', options.rows);
       if (options.kinds !== undefined) passed.push('--kinds', options.kinds);
       if (options.features !== undefined) passed.push('--features', options.features);
@@ -138,12 +140,6 @@ async function share(options: Options, jobs: number): Promise<Findings[]> {
 
 function report(options: Options, parts: readonly Findings[], seconds: number): void {
   const out: string[] = [];
-  const shown = new Set<string>();
-  for (const example of parts.flatMap((p) => p.examples)) {
-    const encoding = example.split(' ', 1)[0]!;
-    if (!shown.has(encoding)) out.push(example);
-    shown.add(encoding);
-  }
   const rows = new Map<string, { cases: number; mismatches: number }>();
   const coverage = new RowCoverage();
   let cases = 0;
@@ -159,8 +155,6 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
       sum.mismatches += row.mismatches;
     }
   }
-  const kept = parts.map((p) => p.kept).filter((text) => text !== '');
-  if (options.keep !== undefined && kept.length > 0) appendFileSync(options.keep, `${kept.join('\n')}\n`);
   const bad = [...rows].filter(([, row]) => row.mismatches > 0);
   if (bad.length > 0) {
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);

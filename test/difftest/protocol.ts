@@ -224,3 +224,33 @@ export function decodeResult(raw: RawResult): Outcome {
     memory,
   };
 }
+
+/** The other way round, for outcomes that were recorded. */
+export function encodeResult(outcome: Outcome): RawResult {
+  const bytes = new Uint8Array(RESULT_BYTES + outcome.memory.size * 16);
+  const view = new DataView(bytes.buffer);
+  const { vector } = outcome;
+  view.setUint32(Result.signal, vector === Ended.Call ? SIGSYS : vector === Ended.Step ? SIGTRAP : 0, true);
+  view.setUint32(Result.trap, vector === Ended.Step ? DEBUG : vector, true);
+  view.setUint32(Result.error, outcome.errorCode, true);
+  view.setBigUint64(Result.cr2, outcome.cr2, true);
+  view.setBigUint64(Result.rip, outcome.rip, true);
+  view.setUint32(Result.rflags, outcome.rflags, true);
+  outcome.gpr.forEach((value, i) => {
+    view.setBigUint64(Result.gpr + 8 * i, value, true);
+  });
+  outcome.selectors.forEach((selector, i) => {
+    view.setUint16(Result.selectors + 2 * i, selector, true);
+  });
+  view.setBigUint64(Result.fsBase, outcome.fsBase, true);
+  view.setBigUint64(Result.gsBase, outcome.gsBase, true);
+  bytes.set(outcome.xstate, Result.xstate);
+  view.setUint32(Result.granules, outcome.memory.size, true);
+  let at = RESULT_BYTES;
+  for (const [offset, value] of outcome.memory) {
+    view.setUint32(at, offset, true);
+    view.setBigUint64(at + 8, value, true);
+    at += 16;
+  }
+  return { view, bytes, words: new Int32Array(bytes.buffer), at: 0 };
+}
