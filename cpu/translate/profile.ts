@@ -29,15 +29,17 @@ export interface WindowChoice {
 export class Profile {
   private readonly data: DataView;
   private readonly interpreter: Interpreter;
-  /** Samples by address; those of which a region was made have none. */
+  /** Samples by address; and how many there have to be for a region, where that is not the usual number. */
   private readonly samples = new Map<Rip, number>();
+  private readonly due = new Map<Rip, number>();
   private readonly seen = new Map<Rip, Rip[]>();
-  /** Blocks that were seen to run in a trace, or where regions are often left to: what regions are made of. */
-  private readonly warm = new Set<Rip>();
+  /** How often blocks came by in traces; those where regions are often left to count as often seen. */
+  private readonly warmth = new Map<Rip, number>();
   /** Addresses that instructions touched: the key is the instruction's address doubled, plus 1 for its stack access. */
   private readonly touched = new Map<number, { address: number; count: number }>();
-  /** Of the trace under way: how often blocks came by, and the last of them. */
+  /** Of the trace under way: how often blocks came by, what they touch, and the last of them. */
   private readonly visits = new Map<Rip, number>();
+  private readonly sites = new Map<Rip, readonly Site[]>();
   private last: Rip = -1;
 
   constructor(data: DataView, interpreter: Interpreter) {
@@ -45,33 +47,45 @@ export class Profile {
     this.interpreter = interpreter;
   }
 
-  /** Samples of this address with the one now. */
-  sample(rip: Rip): number {
-    const count = (this.samples.get(rip) ?? 0) + 1;
+  /** One more sample of this address; true when there are enough for a region. */
+  sample(rip: Rip, threshold: number): boolean {
+    const count = this.samplesOf(rip) + 1;
     this.samples.set(rip, count);
-    return count;
+    return count >= (this.due.get(rip) ?? threshold);
   }
 
-  /** A region is made of what is there: it is sampled no more. */
+  samplesOf(rip: Rip): number {
+    return this.samples.get(rip) ?? 0;
+  }
+
+  /** A region is made of what is there: its samples start no other. */
   settle(rip: Rip): void {
-    this.samples.set(rip, Number.NEGATIVE_INFINITY);
+    this.due.set(rip, Infinity);
   }
 
-  /** It is sampled again. */
+  /** A region would not have been worth it: it is thought of again when there are so many times as many samples. */
+  postpone(rip: Rip, times: number): void {
+    this.due.set(rip, Math.ceil(times * this.samplesOf(rip)));
+  }
+
+  /** It is sampled anew. */
   unsettle(rip: Rip): void {
     this.samples.delete(rip);
+    this.due.delete(rip);
   }
 
   unsettleAll(): void {
     this.samples.clear();
+    this.due.clear();
   }
 
-  isWarm(rip: Rip): boolean {
-    return this.warm.has(rip);
+  /** How often the block was seen to run in traces. */
+  warmthOf(rip: Rip): number {
+    return this.warmth.get(rip) ?? 0;
   }
 
   heat(rip: Rip): void {
-    this.warm.add(rip);
+    this.warmth.set(rip, Infinity);
   }
 
   /** Where the computed jump at the end of the block at `site` went. */
@@ -93,6 +107,7 @@ export class Profile {
   beginTrace(): void {
     this.last = -1;
     this.visits.clear();
+    this.sites.clear();
   }
 
   /** The block at `rip` is about to run: notes how it was come to and what it touches. */
@@ -102,13 +117,13 @@ export class Profile {
     this.last = rip;
     const n = (this.visits.get(rip) ?? 0) + 1;
     this.visits.set(rip, n);
-    if (n > MAX_TOUCHES) return;
-    const stub = data.getUint16(block.start + Rec.handler, true) === Pseudo.region ? RECORD_SIZE : 0;
+    // What runs once is unlikely to become part of a region.
+    if (n + this.warmthOf(rip) < 2 || n > MAX_TOUCHES) return;
     const value = (register: number): number => {
       const at = State.gpr + 8 * register;
       return register === -1 ? 0 : data.getUint32(at + 4, true) * 2 ** 32 + data.getUint32(at, true);
     };
-    for (const s of sitesOf(data, this.interpreter, block.start + stub, block.end, rip)) {
+    for (const s of this.sitesOf(block, rip)) {
       if (s.base === -2 || s.index === -2) continue;
       const sum = value(s.base) + value(s.index) * 2 ** s.scale + s.delta;
       const wrap = data.getUint32(State.mode, true) & Mode.Long ? 2 ** 64 : 2 ** 32;
@@ -119,9 +134,19 @@ export class Profile {
     }
   }
 
+  private sitesOf(block: Block, rip: Rip): readonly Site[] {
+    let found = this.sites.get(rip);
+    if (!found) {
+      const stub = this.data.getUint16(block.start + Rec.handler, true) === Pseudo.region ? RECORD_SIZE : 0;
+      found = sitesOf(this.data, this.interpreter, block.start + stub, block.end, rip);
+      this.sites.set(rip, found);
+    }
+    return found;
+  }
+
   /** The trace is done: what ran in it is warm. The place that came by far more often than `hot`, or that. */
   endTrace(hot: Rip): Rip {
-    for (const at of this.visits.keys()) this.warm.add(at);
+    for (const [at, n] of this.visits) this.warmth.set(at, this.warmthOf(at) + n);
     let best = hot;
     for (const [at, n] of this.visits) if (n > 2 * (this.visits.get(best) ?? 0)) best = at;
     return best;

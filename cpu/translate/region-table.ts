@@ -20,6 +20,8 @@ export interface Region extends CompiledRegion {
   /** The state of the address space in which the pages were last found right. */
   epoch: number;
   remakes: number;
+  /** How often it was left. */
+  exitsTaken: number;
   readonly windows: readonly Anchor[];
   /** The windows' table as it was at `windowEpoch`. */
   readonly table: Int32Array;
@@ -146,13 +148,25 @@ export class RegionTable {
 
   private regionOf(compiled: CompiledRegion, rip: Rip, graph: Graph, windows: readonly Anchor[], slot: Slot): Region {
     const table = new Int32Array(this.windows.words.length);
-    return { ...compiled, rip, graph, slot, epoch: this.epoch, remakes: 0, windows, table, windowEpoch: 0 };
+    return {
+      ...compiled,
+      rip,
+      graph,
+      slot,
+      epoch: this.epoch,
+      remakes: 0,
+      exitsTaken: 0,
+      windows,
+      table,
+      windowEpoch: 0,
+    };
   }
 
   /** Puts the region's windows where it looks for them. */
   prepare(region: Region): void {
     if (region.windows.length === 0) return;
-    const epoch = this.windows.epoch + this.parts.tlb.inserts;
+    // With every few pages that are touched anew, windows may have become larger.
+    const epoch = this.windows.epoch + (this.parts.tlb.inserts >>> 5);
     if (region.windowEpoch !== epoch) {
       for (const [n, { page, write }] of region.windows.entries())
         this.windows.load(n, this.windows.around(page, write));

@@ -25,18 +25,40 @@ export interface TranslateOptions {
   readonly threshold: number;
   /** Blocks that are watched after that. */
   readonly trace?: number;
+  /** For tests: regions are made whatever they cost. */
+  readonly free?: true;
 }
-export const DEFAULT_TRANSLATE: TranslateOptions = { interval: 20_000, threshold: 5 };
+export const DEFAULT_TRANSLATE: TranslateOptions = { interval: 20_000, threshold: 16 };
 
 const MAX_BLOCKS = 250;
 /** Exits at one place after which the region is made again, with what has run since; four times as many each time. */
 const GROW_AFTER = 1000;
 const MAX_REMAKES = 5;
-/** To translate an instruction takes as long as to interpret so many; there is no more of it than interpreting pays for. */
-const PRICE = 16_000;
-const CREDIT = 2000;
-/** Blocks that are watched before a region is made. */
+/** Blocks that are watched before a region is made; that takes as long as to translate so many instructions. */
 const TRACE = 300;
+const TRACE_WORK = 30;
+/**
+ * To translate an instruction takes as long as to interpret so many: as long as the translator's own code is cold, and
+ * later. No more time goes into it than so many instructions interpreted for each that is translated.
+ */
+const COST = { cold: 12_000, warm: 4000 } as const;
+const WARM_AFTER = 3000;
+const PRICE = { cold: 24_000, warm: 16_000 } as const;
+const CREDIT = 600;
+/** A region is made of what was seen to run this often in traces; of less when that would not be worth it. */
+const WARMTHS = [1, 2, 8] as const;
+
+/** The part of what is spent in a place that a region made of less than all of it has to have. */
+const LEAST_SHARE = 0.9;
+/** With a region that costs so many times what was spent in its place, less of it is not looked at. */
+const HOPELESS = 10;
+/** To leave a region, and to come back to it, takes as long as to interpret so many instructions. */
+const EXIT_COST = 600;
+
+interface Plan {
+  readonly graph: Graph;
+  readonly warmth: number;
+}
 
 /** A region before its module is made. */
 export interface Sketch {
@@ -64,8 +86,11 @@ export class Translator {
   /** Blocks still to be watched, and the address that is hot. */
   private tracing = 0;
   private hot: Rip = -1;
-  /** Instructions that the interpreter has run, by the samples. */
-  private interpreted = 0;
+  /** What the translator has done, in instructions translated, and what the interpreter's time allows for. */
+  private work = 0;
+  private earned = 0;
+  /** How many times as long the code that was last looked at has to run to be worth a region. */
+  private missing = 2;
   /** The region to be made again when the trace is done. */
   private again: Region | undefined;
 
@@ -82,17 +107,38 @@ export class Translator {
   sample(): void {
     this.untilSample = this.options.interval;
     const rip = this.rip();
-    this.interpreted += this.options.interval;
+    this.earned += this.options.interval / PRICE[this.temper];
     if (rip < 0) return;
-    if (this.profile.sample(rip) < this.options.threshold || !this.affordable) return;
+    if (!this.profile.sample(rip, this.options.threshold) || !this.affordable) return;
     this.profile.settle(rip);
     if (this.tracing > 0 || this.table.has(rip)) return;
+    // What an earlier trace has shown may do to see that it is not worth another.
+    if (this.profile.warmthOf(rip) > 1 && !this.worthwhile(rip)) {
+      this.profile.postpone(rip, this.missing);
+      return;
+    }
     this.startTrace(rip);
     if (this.tracing === 0) this.make(rip);
   }
 
   private get affordable(): boolean {
-    return this.eager || this.counters.instructions < CREDIT + this.interpreted / PRICE;
+    return this.free || this.work < CREDIT + this.earned;
+  }
+
+  private get temper(): 'cold' | 'warm' {
+    return this.counters.instructions < WARM_AFTER ? 'cold' : 'warm';
+  }
+
+  /** Time that the interpreter has spent in its instructions, in those of the interpreter, by the samples. */
+  private spentIn({ nodes }: Graph): number {
+    let samples = 0;
+    for (const n of nodes) samples += this.profile.samplesOf(n.rip);
+    return samples * this.options.interval;
+  }
+
+  /** If what was spent is spent once more, is the region worth the time that it takes to make? */
+  private pays(graph: Graph, spent: number): boolean {
+    return this.free || spent >= sizeOf(graph) * COST[this.temper];
   }
 
   /** Tests want everything translated at once. */
@@ -100,10 +146,15 @@ export class Translator {
     return this.options.trace === 0;
   }
 
+  private get free(): boolean {
+    return this.eager || this.options.free === true;
+  }
+
   private startTrace(rip: Rip): void {
     this.hot = rip;
     this.profile.beginTrace();
     this.tracing = this.options.trace ?? TRACE;
+    this.work += TRACE_WORK;
   }
 
   get isTracing(): boolean {
@@ -122,6 +173,7 @@ export class Translator {
       this.remake(again);
       return;
     }
+    if (best !== this.hot) this.profile.postpone(this.hot, 2);
     this.profile.settle(best);
     if (!this.table.has(best)) this.make(best);
   }
@@ -129,8 +181,8 @@ export class Translator {
   /** A region of nothing but the block at RIP. */
   sketchAlone(imports: RuntimeImports): Sketch | undefined {
     const rip = this.rip();
-    const graph = rip < 0 ? undefined : this.form(rip, 1);
-    return graph && this.sketch(graph, rip, imports);
+    const graph = rip < 0 ? undefined : this.form(rip, 1, 1);
+    return graph && this.sketch(graph, rip, 1, imports);
   }
 
   /** Regions of one module, each to be run where it was sketched; no block leads to them. */
@@ -153,6 +205,7 @@ export class Translator {
     const { data } = this;
     const exit = region.exits[number]!;
     this.counters.exits++;
+    region.exitsTaken++;
     if (exit.back !== 0) data.setInt32(State.budget, data.getInt32(State.budget, true) + exit.back, true);
     if (exit.rip >= 0) {
       data.setUint32(State.rip, exit.rip >>> 0, true);
@@ -162,14 +215,15 @@ export class Translator {
       this.counters.redone++;
       return false;
     }
-    if (exit.site >= 0) this.profile.note(exit.site, this.rip());
+    // Where it has gone a hundred times, it does not go elsewhere every time.
+    if (exit.site >= 0 && (exit.count < 100 || exit.count % 16 === 0)) this.profile.note(exit.site, this.rip());
     if (++exit.count >= GROW_AFTER << (2 * region.remakes)) this.grow(region, exit);
     return true;
   }
 
   /** Control often leaves there: the region is made again. */
   private grow(region: Region, exit: RegionExit): void {
-    exit.count = Number.NEGATIVE_INFINITY;
+    exit.count = 0;
     if (region.remakes >= MAX_REMAKES || !this.affordable || this.tracing > 0) return;
     const rip = this.rip();
     if (rip < 0) return;
@@ -188,19 +242,39 @@ export class Translator {
     const { remakes } = region;
     const old = region.graph.nodes.length;
     const edges = countEdges(region.graph);
-    const graph = this.form(region.rip);
-    if (!graph || (graph.nodes.length <= old && countEdges(graph) <= edges)) return;
+    const found = this.worthwhile(region.rip, region.exitsTaken * EXIT_COST);
+    if (!found || (found.graph.nodes.length <= old && countEdges(found.graph) <= edges)) return;
     this.table.drop(region);
-    const made = this.build(graph, region.rip);
+    const made = this.build(found.graph, region.rip, found.warmth);
     if (made) made.remakes = remakes + 1;
   }
 
   private make(rip: Rip): void {
-    const graph = this.form(rip);
-    if (graph) this.build(graph, rip);
+    const found = this.worthwhile(rip);
+    if (found) this.build(found.graph, rip, found.warmth);
+    else this.profile.postpone(rip, this.missing);
   }
 
-  private form(rip: Rip, most?: number): Graph | undefined {
+  /** The largest region at `rip` that pays, if it is not a small part of what is there. */
+  private worthwhile(rip: Rip, spentElsewhere = 0): Plan | undefined {
+    let whole = 0;
+    for (const warmth of WARMTHS) {
+      const graph = this.form(rip, MAX_BLOCKS, warmth);
+      if (!graph) return undefined;
+      const spent = this.spentIn(graph);
+      if (warmth === 1) {
+        whole = spent;
+        const missing = (sizeOf(graph) * COST[this.temper]) / (spent + spentElsewhere);
+        this.missing = Math.min(Math.max(missing, 1.25), 4);
+        if (!this.free && missing > HOPELESS) return undefined;
+      }
+      if (spent < whole * LEAST_SHARE) return undefined;
+      if (this.pays(graph, spent + spentElsewhere)) return { graph, warmth };
+    }
+    return undefined;
+  }
+
+  private form(rip: Rip, maxBlocks: number, warmth: number): Graph | undefined {
     const { cache, interpreter, access, blocks } = this.parts;
     const mode = this.data.getUint32(State.mode, true);
     const flat = (mode & Mode.Long) !== 0 || (mode & (Mode.Flat | Mode.Code32)) === (Mode.Flat | Mode.Code32);
@@ -220,15 +294,15 @@ export class Translator {
         interpreter,
         untranslatable: this.untranslatable,
         targetsOf: (site) => this.profile.targetsOf(site),
-        maxBlocks: most ?? MAX_BLOCKS,
-        isWarm: (at) => this.eager || this.profile.isWarm(at),
+        maxBlocks,
+        isWarm: (at) => this.eager || this.profile.warmthOf(at) >= warmth,
       },
       rip,
     );
   }
 
   /** The code of a region; without what turns out to have no translation. */
-  private sketch(first: Graph, rip: Rip, imports: RuntimeImports): Sketch | undefined {
+  private sketch(first: Graph, rip: Rip, warmth: number, imports: RuntimeImports): Sketch | undefined {
     const { memory, interpreter } = this.parts;
     let graph: Graph | undefined = first;
     while (graph) {
@@ -241,7 +315,7 @@ export class Translator {
         const machine = { memory: memory.wasm, data, interpreter, long, untranslatable };
         return { rip, graph, body: emitRegion(graph, { ...machine, mxcsr, windowOf }, imports), anchors };
       } catch (e) {
-        if (e instanceof Retry) graph = this.form(rip);
+        if (e instanceof Retry) graph = this.form(rip, MAX_BLOCKS, warmth);
         else {
           // A defect of the translator: the code stays with the interpreter. The tests ask for none.
           this.counters.failed++;
@@ -252,11 +326,11 @@ export class Translator {
     return undefined;
   }
 
-  private build(first: Graph, rip: Rip): Region | undefined {
+  private build(first: Graph, rip: Rip, warmth: number): Region | undefined {
     const { memory, interpreter } = this.parts;
     const begun = performance.now();
     const imports = new RuntimeImports(0);
-    const sketch = this.sketch(first, rip, imports);
+    const sketch = this.sketch(first, rip, warmth, imports);
     if (!sketch) return undefined;
     let compiled: CompiledRegion;
     try {
@@ -269,7 +343,8 @@ export class Translator {
     const region = this.table.add(compiled, rip, graph, sketch.anchors);
     if (!region) return undefined;
     this.counters.regions++;
-    for (const n of graph.nodes) this.counters.instructions += n.block.count;
+    this.counters.instructions += sizeOf(graph);
+    this.work += sizeOf(graph);
     this.counters.milliseconds += performance.now() - begun;
     return region;
   }
@@ -281,4 +356,5 @@ export class Translator {
   }
 }
 
+const sizeOf = (g: Graph): number => g.nodes.reduce((sum, n) => sum + n.block.count, 0);
 const countEdges = (g: Graph): number => g.nodes.reduce((sum, n) => sum + n.successors.length, 0);
