@@ -1,8 +1,9 @@
 /** What a selftest says about itself, in one line. */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 
 export interface Outcome {
-  /** `N ok`, `N fail`, `N skip`, and `rc N`, `signal N` or `time out` if it did not end with 0. */
+  /** `N ok`, `N fail`, `N skip`, and `rc N` if it did not end with 0 (128 + N for a signal) or `time out`. */
   readonly verdict: string;
   readonly output: string;
   readonly seconds: number;
@@ -52,7 +53,7 @@ export function runTest(command: readonly string[], cwd: string, limit: number):
       kill();
       const seconds = (performance.now() - started) / 1000;
       const tell = (): void => {
-        const end = late ? 'time out' : (signal ?? `rc ${status}`);
+        const end = late ? 'time out' : `rc ${signal ? 128 + constants.signals[signal] : status}`;
         resolve({ verdict: verdictOf(output, end), output, seconds });
       };
       // The streams may have something left, and somebody who has left the process group may keep them open.
