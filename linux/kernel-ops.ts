@@ -2,12 +2,12 @@ import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from './abi/prctl.
 import { user_regs_struct, user_regs_struct32 } from './abi/ptrace.ts';
 import type { Addr } from './addr.ts';
 import { type ArchPrctlRow, get_base, set_base } from './entry/arch-prctl.ts';
-import type { Mm } from './mm/mm.ts';
+import type { Abi, Mm } from './mm/mm.ts';
 import { areaOfProgram, type MmapArea, type MmCaller } from './mm/mmap.ts';
 import type { Vma } from './mm/vma.ts';
 import type { KSigaction } from './signal/sighand.ts';
 import type { Task } from './task/task.ts';
-import { TIF_IA32, TIF_X32, X32_SYSCALL_BIT } from './task/thread-info.ts';
+import { TIF_IA32, TIF_X32, TS_COMPAT, X32_SYSCALL_BIT } from './task/thread-info.ts';
 import type { VdsoImage, VdsoKind } from './vdso/image.ts';
 import { map_vdso_calculating, vvar_map_failed } from './vdso/map.ts';
 
@@ -44,8 +44,8 @@ export interface KernelOps {
   readonly siginfo_has_x32_times: (task: Task) => boolean;
   /** find_start_end() and get_mmap_base(): where mmap() looks for a place. Patch `mmap`. */
   readonly mmap_area: (task: MmCaller) => MmapArea;
-  /** set_personality_64bit(), arch/x86/kernel/process_64.c: more than the flags. Patch `mmap`. */
-  readonly set_personality_64bit: (task: Task) => void;
+  /** set_personality_64bit() and set_personality_ia32(), arch/x86/kernel/process_64.c: what is left of execve's call. Patch `mmap`. */
+  readonly set_personality: (task: Task, abi: Abi) => void;
   /** get_nr_restart_syscall(), arch/x86/kernel/signal.c. Patch `restart`. */
   readonly get_nr_restart_syscall: (task: Task) => bigint;
 }
@@ -75,7 +75,10 @@ export const v4_7: KernelOps = Object.freeze<KernelOps>({
   is_x32_frame: (_ka, task) => (task.threadInfo.flags & TIF_X32) !== 0,
   siginfo_has_x32_times: (task) => !isIa32(task),
   mmap_area: areaOfProgram,
-  set_personality_64bit: () => {},
+  set_personality: (task, abi) => {
+    if (abi === 'ia32') task.threadInfo.status |= TS_COMPAT;
+    else if (abi === 'x32') task.threadInfo.status &= ~TS_COMPAT;
+  },
   get_nr_restart_syscall: (task) =>
     isIa32(task) ? NR_ia32_restart_syscall : NR_restart_syscall | (task.origAx & BigInt(X32_SYSCALL_BIT)),
 });

@@ -7,7 +7,7 @@ import { copySighand } from '../signal/sighand.ts';
 import { de_thread, mm_release } from '../task/exit.ts';
 import { exit_itimers } from '../task/posix-timers.ts';
 import type { Task } from '../task/task.ts';
-import { TIF_ADDR32, TIF_IA32, TIF_X32, TS_COMPAT } from '../task/thread-info.ts';
+import { TIF_ADDR32, TIF_IA32, TIF_X32 } from '../task/thread-info.ts';
 import type { BinPrm } from './binprm.ts';
 
 const ADDR_COMPAT_LAYOUT = 0x020_0000;
@@ -19,9 +19,7 @@ function set_personality(task: Task, abi: Abi): void {
   const info = task.threadInfo;
   info.flags &= ~(TIF_IA32 | TIF_X32 | TIF_ADDR32);
   if (abi !== '64') info.flags |= TIF_ADDR32 | (abi === 'ia32' ? TIF_IA32 : TIF_X32);
-  if (abi === 'ia32') info.status |= TS_COMPAT;
-  else if (abi === 'x32') info.status &= ~TS_COMPAT;
-  else task.kernel.ops.set_personality_64bit(task);
+  task.kernel.ops.set_personality(task, abi);
   if ((task.personality & PER_MASK) !== PER_LINUX32) task.personality &= ~PER_MASK;
   task.personality &= ~READ_IMPLIES_EXEC;
 }

@@ -40,7 +40,7 @@ export interface RlimitView {
 }
 
 /** mmap_legacy_base(), arch/x86/mm/mmap.c. */
-const mmap_legacy_base = (taskSize: number): Addr => asAddr(Math.ceil(taskSize / 3 / 4096) * 4096);
+export const mmap_legacy_base = (taskSize: number): Addr => asAddr(Math.ceil(taskSize / 3 / 4096) * 4096);
 
 /** `struct mm_struct`, include/linux/mm_types.h, with arch/x86's mm_context_t. */
 export class Mm implements Mmu {
@@ -128,7 +128,7 @@ export class Mm implements Mmu {
   }
 
   /** mmap_base(): the stack's limit below the end, at least 128 MiB, at most 5/6. */
-  private mmap_base(taskSize: number): Addr {
+  mmap_base(taskSize: number): Addr {
     const gap = Math.min(Math.max(this.rlimit(RLIMIT_STACK), 128 * 1024 * 1024), Math.floor(taskSize / 6) * 5);
     return asAddr(Math.ceil((taskSize - gap) / 4096) * 4096);
   }

@@ -1,6 +1,6 @@
 /** Programs in the machine against what a real Linux printed for them. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -39,4 +39,11 @@ describe('what a real Linux printed', () => {
       expect(normalise(run.output, row.varies)).to.equal(expected);
     });
   }
+
+  it('has a row for each recording', () => {
+    const recorded = readdirSync(PROGRAMS).filter((name) => name.endsWith('.txt'));
+    // core.test.ts has that one.
+    const compared = new Set(['e_core.txt', ...RECORDINGS.map(({ file }) => file)]);
+    expect(recorded.filter((name) => !compared.has(name))).to.deep.equal([]);
+  });
 });

@@ -60,7 +60,17 @@ const amd64: Expected = { class: ELFCLASS64, machine: EM_X86_64, size: 336, reg:
 const i386: Expected = { class: ELFCLASS32, machine: EM_386, size: 144, reg: 72, fpvalid: 140, regs: '32' };
 const x32: Expected = { class: ELFCLASS32, machine: EM_X86_64, size: 296, reg: 72, fpvalid: 288, regs: '64' };
 
-const COMBINATIONS = ['none', '0004', '0005', '0004,0005'] as const;
+/** The columns, and kernels that are alike. */
+const COMBINATIONS = [
+  { kernel: 'compat-cr', patches: 'none', column: 0 },
+  { kernel: 'compat-cr', patches: '0004', column: 1 },
+  { kernel: 'compat-cr', patches: '0005', column: 2 },
+  { kernel: 'compat-cr', patches: '0004,0005', column: 3 },
+  { kernel: 'v4.7-rc1', patches: 'all', column: 0 },
+  { kernel: 'compat-cr', patches: 'all', column: 3 },
+  { kernel: 'v4.9', patches: 'all', column: 3 },
+  { kernel: 'v4.12', patches: 'all', column: 3 },
+] as const;
 
 /** A row per kind of task, a column per combination. */
 const TABLE: Readonly<Record<string, { cs: number; columns: readonly Expected[] }>> = {
@@ -101,16 +111,17 @@ describe('core dumps: the table of patches 0004 and 0005', () => {
     programs['crashx32'] = buildC('crashx32', CRASH64, ['-mx32', ...RAW]);
   });
 
-  const dump = (name: string, patches: string): CoreFile => {
-    const run = runProgram(programs[name]!, { core: UNLIMITED, patches });
+  const dump = (name: string, kernel: string, patches: string): CoreFile => {
+    const run = runProgram(programs[name]!, { core: UNLIMITED, kernel, patches });
     expect(run.status).to.equal(4 | 0x80);
     return readCore(run.read('/tmp/core'));
   };
 
   for (const [name, { cs, columns }] of Object.entries(TABLE)) {
-    columns.forEach((expected, i) => {
-      it(`${name}, patches ${COMBINATIONS[i]}: ${expected.size} bytes, ${expected.regs} registers`, () => {
-        const core = dump(name, COMBINATIONS[i]!);
+    for (const { kernel, patches, column } of COMBINATIONS) {
+      const expected = columns[column]!;
+      it(`${name}, ${kernel}, patches ${patches}: ${expected.size} bytes, ${expected.regs} registers`, () => {
+        const core = dump(name, kernel, patches);
         expect(core.class).to.equal(expected.class);
         expect(core.machine).to.equal(expected.machine);
         const wanted = notesOf(expected);
@@ -122,7 +133,7 @@ describe('core dumps: the table of patches 0004 and 0005', () => {
         expect(prstatus.readUInt32LE(expected.fpvalid)).to.equal(1);
         checkRegisters(prstatus.subarray(expected.reg), expected, cs, name);
       });
-    });
+    }
   }
 });
 

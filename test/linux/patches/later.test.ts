@@ -89,7 +89,7 @@ describe('mmap: the place by the entry', () => {
     ] as const) {
       const task = scriptedMachine().process();
       task.threadInfo.status = TS_COMPAT;
-      bootOps(kernel).set_personality_64bit(task);
+      bootOps(kernel).set_personality(task, '64');
       expect(task.threadInfo.status).to.equal(status);
     }
   });

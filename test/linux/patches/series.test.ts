@@ -41,6 +41,28 @@ describe('the series', () => {
     expect(() => bootOps('v4.12', 'sigaction')).to.throw(PatchError, 'patch sigaction needs patch 0006: it changes');
   });
 
+  it('refuses a patch without what it rests on, in every kernel that has it, and takes it with that', () => {
+    for (const kernel of kernels) {
+      for (const patch of kernel.series) {
+        for (const { id, why } of patch.requires) {
+          const all = kernel.series.map((p) => p.id);
+          const message = `patch ${patch.id} needs patch ${id}: ${why}`;
+          expect(() => bootOps(kernel.name, patch.id)).to.throw(PatchError, message);
+          expect(() => bootOps(kernel.name, all.filter((other) => other !== id).join(','))).to.throw(
+            PatchError,
+            message,
+          );
+          expect(bootOps(kernel.name, `${id},${patch.id}`).patches).to.deep.equal([id, patch.id]);
+        }
+        if (patch.requires.length === 0) expect(bootOps(kernel.name, patch.id).patches).to.deep.equal([patch.id]);
+      }
+    }
+    const needs = new Set(
+      kernels.flatMap(({ series }) => series.flatMap((p) => p.requires.map(({ id }) => `${p.id} ${id}`))),
+    );
+    expect([...needs]).to.deep.equal(['0003 0002', 'sigaction 0006']);
+  });
+
   it('says of each patch what it replaces, and in a paragraph why', () => {
     const replaced = kernelNamed('compat-cr').series.map((patch) => [patch.id, ...replacedBy(patch)]);
     expect(replaced).to.deep.equal([

@@ -188,6 +188,13 @@ describe('0003: ARCH_MAP_VDSO_*', () => {
     expect(maps(task.mm)).to.deep.equal([]);
   });
 
+  it('as merged maps it although it is off', () => {
+    const machine = smallMachine({ ops: bootOps('v4.9'), vdso: { ...vdsoShipped(), vdso32Enabled: false } });
+    const task = bare(machine);
+    expect(sys_arch_prctl(task, ARCH_MAP_VDSO_32, 0x5000_0000)).to.equal(0x1000);
+    expect(maps(task.mm)).to.deep.equal(['50000000-50002000 r--p [vvar]', '50002000-50003000 r-xp [vdso]']);
+  });
+
   it('is -EINVAL for an image that is not configured, and for an unknown code', () => {
     const machine = smallMachine({ ops: bootOps('compat-cr'), vdso: { ...vdsoShipped(), imageX32: undefined } });
     const task = bare(machine);
