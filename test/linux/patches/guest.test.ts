@@ -130,6 +130,15 @@ __attribute__((used)) void run(long *sp) {
 asm(".globl _start; _start: mov %rsp, %rdi; call run");
 `;
 
+const EXEC_SELF = `
+#include <unistd.h>
+int main(int argc, char **argv) {
+  if (argc > 1) return 42;
+  execl("/proc/self/exe", "again", "x", (char *)0);
+  return 1;
+}
+`;
+
 describe('patches, seen by a guest program', () => {
   let move: string;
   let map: string;
@@ -156,6 +165,16 @@ describe('patches, seen by a guest program', () => {
     const fail = { argv: ['u'], failVvar: true };
     expect(runGuest(map, { ...fail, patches: '0002,0003' })).to.equal(1);
     expect(runGuest(map, { ...fail, patches: '0001,0002,0003' })).to.equal(0);
+  });
+
+  it('0001: where execve has no way back a failing [vvar] ends the task, on every kernel', () => {
+    for (const bits of ['64', '32'] as const) {
+      const program = buildC(`exec-${bits}`, EXEC_SELF, [`-m${bits}`, '-static']);
+      for (const kernel of ['v4.7-rc1', 'compat-cr', 'v4.9', 'v4.12']) {
+        expect(runGuest(program, { kernel })).to.equal(42);
+        expect(runGuest(program, { kernel, failVvar: true })).to.equal(SIGSEGV);
+      }
+    }
   });
 
   it('0003: a 64-bit program gets the 32-bit vDSO and calls it from CS 0x23', () => {

@@ -127,6 +127,24 @@ describe('0002: map_vdso() takes an address', () => {
       expect(after).to.deep.equal(before);
     }
   });
+
+  it('neither where a vDSO is off', () => {
+    const shipped = vdsoShipped();
+    for (const [abi, vdso, pieces] of [
+      ['ia32', { ...shipped, vdso32Enabled: false }, 0],
+      ['ia32', { ...shipped, vdso64Enabled: false }, 2],
+      ['64', { ...shipped, vdso64Enabled: false }, 0],
+      ['64', { ...shipped, vdso32Enabled: false }, 2],
+      ['x32', { ...shipped, vdso64Enabled: false }, 0],
+      ['x32', { ...shipped, vdso32Enabled: false }, 2],
+    ] as const) {
+      for (const patches of ['none', '0002']) {
+        const task = smallMachine({ ops: bootOps('compat-cr', patches), vdso }).task(abi);
+        expect(arch_setup_additional_pages(task)).to.equal(0);
+        expect(task.mm.vmas).to.have.length(pieces);
+      }
+    }
+  });
 });
 
 describe('0003: ARCH_MAP_VDSO_*', () => {
