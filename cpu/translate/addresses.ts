@@ -50,9 +50,17 @@ export interface CheckExits {
   windowOf(site: Site, write: boolean): number;
 }
 
+/** Host addresses in the copy of a loop that does not check. */
+export interface Unchecked {
+  /** How far the access has moved from where it is in the first round; undefined when it is not planned. */
+  moved(site: Site): number | undefined;
+  /** Where the access is, that many bytes on; undefined when its address has to be made anew. */
+  host(site: Site, moved: number): Host | undefined;
+}
+
 export class Addresses {
   /** The block's accesses stay in their windows: nothing is checked. */
-  unchecked = false;
+  unchecked: Unchecked | undefined;
   facts: Fact[] = [];
   /** Accesses of the block, by record. */
   private sites: readonly Site[] = [];
@@ -91,7 +99,10 @@ export class Addresses {
     const site = this.sites.find((s) => s.record === record && s.implicit === implicit);
     const window = site ? this.region.windowOf(site, write) : -1;
     if (this.unchecked) {
-      if (!site || window < 0 || !this.isAsPlanned(place, site)) throw new NotFast();
+      const moved = site && this.unchecked.moved(site);
+      if (!site || window < 0 || moved === undefined || !this.isAsPlanned(place, site, moved)) throw new NotFast();
+      const host = this.unchecked.host(site, moved);
+      if (host) return host;
       const { addend } = this.code.window(window);
       return { base: this.builder.let(i32.add(i32.wrap(place.address), local('i32', addend))), offset: 0 };
     }
@@ -120,7 +131,7 @@ export class Addresses {
   }
 
   /** Is the address made of the registers at the block's start as the plan of a loop without checks has it? */
-  private isAsPlanned(place: Place, site: Site): boolean {
+  private isAsPlanned(place: Place, site: Site, moved: number): boolean {
     const { values } = this;
     const start = (register: number): string => (register < 0 ? '' : `${values.atStart(register).version}`);
     let index = start(site.index);
@@ -130,7 +141,8 @@ export class Addresses {
       index = `${value.version}`;
     }
     const scale = index === '' ? 0 : site.scale;
-    const delta = this.code.long ? site.delta : site.delta | 0;
+    const planned = site.delta + moved;
+    const delta = this.code.long ? planned : planned | 0;
     return site.base !== -2 && place.key === `${start(site.base)}|${index}|${scale}` && place.delta === delta;
   }
 

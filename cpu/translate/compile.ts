@@ -146,7 +146,7 @@ class Compiler implements BlockBuilder<Leaving> {
         exits: this.exits,
         windowOf: this.options.windowOf,
         instructions: () => this.instructions(node),
-        count: () => this.count(node),
+        jump: this.jumpOf(node),
       };
       fastLoop(parts, node, walked, () => {
         this.leaving = undefined;
@@ -191,6 +191,12 @@ class Compiler implements BlockBuilder<Leaving> {
       }
     }
     return true;
+  }
+
+  /** The name of the block's last instruction. */
+  private jumpOf(node: BlockNode): string {
+    const { data, interpreter } = this.options;
+    return interpreter.variant(data.getUint16(node.block.end - RECORD_SIZE + Rec.handler, true)).row.row.name;
   }
 
   private checkBudget(node: BlockNode): void {

@@ -27,6 +27,7 @@ import {
 } from './flags-in-locals.ts';
 import { constant32, fold } from './fold.ts';
 import { Local, local, type RegionCode } from './region-code.ts';
+import type { Value, Values } from './values.ts';
 
 /**
  * What is known of the flags: the operands of what set them, or their result and aux. `kept`: they stand in the locals.
@@ -44,7 +45,19 @@ type Plain =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'generic'; readonly result: I64; readonly aux: I32; kept: boolean }
   | { readonly kind: 'ordered'; readonly a: F64; readonly b: F64; kept: boolean }
-  | { readonly kind: 'add' | 'sub'; readonly bits: number; readonly a: Int; readonly b: Int; r?: Int; kept: boolean };
+  | Operands;
+interface Operands {
+  readonly kind: 'add' | 'sub';
+  readonly bits: number;
+  readonly a: Int;
+  readonly b: Int;
+  r?: Int;
+  kept: boolean;
+  /** What the operands are in terms of registers, where that is known. */
+  readonly of?: readonly [Comparand | undefined, Comparand | undefined];
+}
+/** A register's value, or a number. */
+export type Comparand = Value | bigint;
 
 /** What the flags are like at the end of a block, for the next one: all of it is in the locals. */
 export type FlagShape =
@@ -55,6 +68,7 @@ export type FlagShape =
 export interface FlagBuilder extends Pick<Builder, 'let'> {
   /** Is what is built here run whenever the instruction is? */
   readonly unconditional: boolean;
+  readonly values: Values;
 }
 
 export class FlagKeeper {
@@ -145,7 +159,14 @@ export class FlagKeeper {
   }
 
   setOperands(kind: 'add' | 'sub', bits: number, a: Int, b: Int, r: Int): void {
-    this.now = { kind, bits, a: this.builder.let(a), b: this.builder.let(b), r, kept: false };
+    const [x, y] = [this.builder.let(a), this.builder.let(b)];
+    const of = this.builder.unconditional ? ([this.comparand(x), this.comparand(y)] as const) : undefined;
+    this.now = { kind, bits, a: x, b: y, r, kept: false, ...(of && { of }) };
+  }
+
+  private comparand(e: Int): Comparand | undefined {
+    if (e.op === 0x41 || e.op === 0x42) return BigInt(e.value as number | bigint);
+    return this.builder.values.affineOf(e);
   }
 
   /** Those of COMISD with two numbers. */

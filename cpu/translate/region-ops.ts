@@ -98,6 +98,12 @@ export class RegionOps extends RegionOperands implements Ops {
     this.flags.begin(shape);
   }
 
+  /** The block's instructions are built once more, as they go on from here. */
+  nextRound(): void {
+    this.end = undefined;
+    this.code.release(this.flags.held);
+  }
+
   // Locals and control.
 
   private forgetValues(): void {

@@ -61,6 +61,12 @@ export class Values {
     return this.start[register]!;
   }
 
+  /** The register that had a value at the start of the block, and its distance from that. */
+  sourceOf(value: Value): { readonly register: number; readonly delta: number } | undefined {
+    const register = this.start.findIndex((v) => v.version === value.version);
+    return register < 0 ? undefined : { register, delta: value.delta - this.start[register]!.delta };
+  }
+
   /** How far a register has moved since the block's start; undefined when it became something else. */
   moved(register: number): number | undefined {
     const [now, then] = [this.of(register), this.atStart(register)];
