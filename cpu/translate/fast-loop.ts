@@ -20,6 +20,9 @@ const WAIT = 16;
 const MOST_IN_LINE = 24;
 const MOST_ROUNDS = 8;
 
+/** Accesses farther apart are not told by one address. */
+const FARTHEST = 2 ** 30;
+
 /** Accesses of the loop a fixed distance apart: their window, and how far they move in a round. */
 interface Group {
   /** The lowest of them. */
@@ -266,7 +269,7 @@ class FastLoop implements Unchecked {
       if (known) {
         known.low = Math.min(known.low, site.delta);
         known.high = Math.max(known.high, high);
-        if (known.high - known.low > 65536) return false;
+        if (known.high - known.low > FARTHEST) return false;
       } else {
         const { code } = this;
         const locals = { host: code.reserve('i32'), addend: code.reserve('i32') };
