@@ -210,7 +210,8 @@ export abstract class InetSocketInode extends SocketInode {
     if (typeof to === 'number') return to;
     if (!isLocal(to.host)) return -ENETUNREACH;
     if (to.host !== ANY) return to;
-    return { host: this.family === S.AF_INET6 && this.local.host.length !== 8 ? LOOPBACK6 : LOOPBACK4, port: to.port };
+    const v4 = address[0] === S.AF_INET || hexOf(address.subarray(8, 20)) === MAPPED || this.local.host.length === 8;
+    return { host: v4 ? LOOPBACK4 : LOOPBACK6, port: to.port };
   }
   /** The source address for a destination. */
   protected source(to: Endpoint): Endpoint {

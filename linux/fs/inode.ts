@@ -240,7 +240,10 @@ export abstract class Inode {
     this.ctime = this.mtime;
   }
   /** An inode that no name and no open file holds can give its memory back. */
-  evict(): void {}
+  evict(): void {
+    for (const [name, value] of this.xattrs ?? []) this.sb.owner.buffered -= name.length + value.length;
+    this.xattrs = undefined;
+  }
 }
 
 /** Who asks, as far as permissions go: `struct cred`. */

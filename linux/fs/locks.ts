@@ -1,5 +1,5 @@
 /** Record locks and flock(2): fs/locks.c. */
-import { EAGAIN, EDEADLK } from '../abi/errno.ts';
+import { EAGAIN, EDEADLK, ENOLCK } from '../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../abi/fcntl.ts';
 import type { File } from './file.ts';
 import type { FilesStruct } from './files-struct.ts';
@@ -17,6 +17,9 @@ export interface FileLock {
   readonly start: number;
   readonly end: number;
 }
+
+/** Each costs time whenever another is set. */
+const MAX_LOCKS = 1 << 16;
 
 export const lockChannel = (inode: Inode): string => `lock:${inode.sb.dev}:${inode.ino}`;
 
@@ -36,6 +39,7 @@ export function findConflict(inode: Inode, wanted: FileLock): FileLock | undefin
 }
 
 function setLocks(inode: Inode, locks: FileLock[]): void {
+  inode.sb.owner.lockCount += locks.length - inode.locks.length;
   inode.locks = locks;
   if (locks.length > 0) inode.sb.owner.locked.add(inode);
   else inode.sb.owner.locked.delete(inode);
@@ -78,6 +82,7 @@ export function tryLock(inode: Inode, wanted: FileLock, wait: boolean): number {
   lockWaits.delete(wanted.owner);
   const conflict = wanted.type === F_UNLCK ? undefined : findConflict(inode, wanted);
   if (conflict === undefined) {
+    if (wanted.type !== F_UNLCK && inode.sb.owner.lockCount >= MAX_LOCKS) return -ENOLCK;
     applyLock(inode, wanted);
     return 0;
   }

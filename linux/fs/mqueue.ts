@@ -8,7 +8,10 @@ import { send_signal } from '../signal/queue.ts';
 import type { Task } from '../task/task.ts';
 import type { File } from './file.ts';
 import { Inode } from './inode.ts';
-import type { SuperBlock } from './super-block.ts';
+import { charge, type SuperBlock } from './super-block.ts';
+
+/** What a message costs beside its bytes. */
+const OVERHEAD = 64;
 
 export interface MqMessage {
   readonly priority: number;
@@ -64,14 +67,16 @@ export class MqueueInode extends Inode {
     return -EINVAL;
   }
 
-  /** msg_insert(), and pipelined_receive() for whoever waits. */
-  insert(message: MqMessage, sender: Task): void {
+  /** msg_insert(), and pipelined_receive() for whoever waits. @returns false when the machine keeps too much already */
+  insert(message: MqMessage, sender: Task): boolean {
+    if (!charge(this.sb.owner, message.bytes.length + OVERHEAD)) return false;
     const at = this.messages.findIndex((m) => m.priority < message.priority);
     this.messages.splice(at < 0 ? this.messages.length : at, 0, message);
     this.bytes += message.bytes.length;
     this.touchMtime();
     if (this.messages.length === 1 && this.receivers === 0) this.tell(sender);
     this.notify(`mq:${this.ino}:r`);
+    return true;
   }
 
   /** msg_get() */
@@ -79,6 +84,7 @@ export class MqueueInode extends Inode {
     const message = this.messages.shift();
     if (message === undefined) return undefined;
     this.bytes -= message.bytes.length;
+    this.sb.owner.buffered -= message.bytes.length + OVERHEAD;
     this.touchMtime();
     this.notify(`mq:${this.ino}:w`);
     return message;
@@ -110,6 +116,13 @@ export class MqueueInode extends Inode {
     if (this.registered !== undefined && this.registered.tgid === this.sb.kernel.current?.tgid)
       this.registered = undefined;
     return 0;
+  }
+
+  override evict(): void {
+    super.evict();
+    this.sb.owner.buffered -= this.bytes + this.messages.length * OVERHEAD;
+    this.messages = [];
+    this.bytes = 0;
   }
 
   override poll(): number {

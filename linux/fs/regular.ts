@@ -95,6 +95,7 @@ export class RegularInode extends Inode {
     return Math.max(0, this.content.size - file.pos);
   }
   override evict(): void {
+    super.evict();
     this.content.free();
   }
 }

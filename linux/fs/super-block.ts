@@ -45,6 +45,8 @@ export interface SuperBlockOwner {
   watches: number;
   /** What ties the two events of a rename together. */
   lastCookie: number;
+  /** How many locks there are, of all inodes. */
+  lockCount: number;
   /** Inodes with locks. */
   readonly locked: Set<Inode>;
   /** For whom the owners of record locks wait. */
@@ -60,16 +62,23 @@ export interface SuperBlockOwner {
   /** Inodes that guests made and that are not gone. */
   inodes: number;
   readonly maxInodes: number;
-  /** Bytes in pipes and sockets. */
+  /** Bytes in pipes, sockets, message queues and extended attributes. */
   buffered: number;
   /** How many netlink sockets got a port so far. */
   netlinkPorts: number;
 }
 
-/** file-max, the inodes of all memory file systems, and the bytes in pipes and sockets: what guests can make the server keep. */
+/** file-max, the inodes of all memory file systems, and the bytes in pipes, sockets, queues and attributes: what guests can make the server keep. */
 export const MAX_OPEN_FILES = 100_000;
 export const MAX_INODES = 262_144;
 export const MAX_BUFFERED = 256 * 1024 * 1024;
+
+/** Counts bytes that the server keeps for a guest outside of its memory. @returns whether there is room for them */
+export function charge(owner: { buffered: number }, bytes: number): boolean {
+  if (owner.buffered + bytes > MAX_BUFFERED) return false;
+  owner.buffered += bytes;
+  return true;
+}
 
 /** `struct super_block`, include/linux/fs.h. */
 export class SuperBlock {

@@ -95,6 +95,7 @@ export class Vfs {
   lastPort = 32767;
   netlinkPorts = 0;
   readonly cached = new Set<AddressSpace>();
+  lockCount = 0;
   readonly locked = new Set<Inode>();
   readonly lockWaits = new Map<LockOwner, LockOwner>();
   watches = 0;

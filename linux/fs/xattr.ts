@@ -3,6 +3,7 @@ import { EEXIST, ENODATA, ENOSPC, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
 import { S_ISVTX } from '../abi/stat.ts';
 import { CAP_FOWNER, CAP_SYS_ADMIN, type Cred, capable } from '../task/cred.ts';
 import { type Inode, inode_permission, MAY_READ, MAY_WRITE } from './inode.ts';
+import { charge } from './super-block.ts';
 
 export const XATTR_CREATE = 1,
   XATTR_REPLACE = 2;
@@ -58,6 +59,8 @@ export function vfs_setxattr(cred: Cred, inode: Inode, name: string, value: Uint
   let used = name.length + value.length;
   for (const [other, bytes] of attributes) if (other !== name) used += other.length + bytes.length;
   if (used > XATTR_ROOM) return -ENOSPC;
+  if (!charge(inode.sb.owner, value.length + name.length - (old === undefined ? 0 : old.length + name.length)))
+    return -ENOSPC;
   attributes.set(name, value);
   inode.xattrs = attributes;
   inode.ctime = inode.sb.currentTime();
@@ -70,7 +73,10 @@ export function vfs_removexattr(cred: Cred, inode: Inode, name: string): number 
   if (error < 0) return error;
   if (!handled(inode, name)) return -EOPNOTSUPP;
   if (name.startsWith(SECURITY) && !capable(cred, CAP_SYS_ADMIN)) return -EPERM;
-  if (inode.xattrs?.delete(name) !== true) return -ENODATA;
+  const old = inode.xattrs?.get(name);
+  if (old === undefined) return -ENODATA;
+  inode.xattrs!.delete(name);
+  inode.sb.owner.buffered -= name.length + old.length;
   inode.ctime = inode.sb.currentTime();
   return 0;
 }

@@ -1,6 +1,7 @@
 import { ENOMEM } from '../abi/errno.ts';
 import { PAGE_SIZE } from '../addr.ts';
 import { get_file, put_file } from './file-ref.ts';
+import { MAX_VMAS } from './limits.ts';
 import { Mm, type RlimitView } from './mm.ts';
 import { exit_mmap } from './mmap.ts';
 import { MAX_LEAVES, PTE_FILE, PTE_WRITE, pteFrame } from './page-table.ts';
@@ -23,6 +24,7 @@ export function mmput(mm: Mm): void {
 /** dup_mm() and dup_mmap(), kernel/fork.c: the child's memory; private pages are shared until somebody writes. -ENOMEM. */
 export function dup_mm(old: Mm, rlimits: readonly RlimitView[] = old.rlimits): Mm | number {
   if (old.pages.budget.leaves + old.pages.leaves.size > MAX_LEAVES) return -ENOMEM;
+  if (old.kernel.mmState.vmas + old.vmas.length > MAX_VMAS) return -ENOMEM;
   const mm = new Mm(old.kernel, rlimits);
   copyFields(old, mm);
   for (const vma of old.vmas) {
@@ -37,6 +39,7 @@ export function dup_mm(old: Mm, rlimits: readonly RlimitView[] = old.rlimits): M
     }
     if (copy.file) get_file(copy.file);
     mm.vmas.push(copy);
+    old.kernel.mmState.vmas++;
     copy_page_range(old, mm, vma);
   }
   old.kernel.cpu.flushTlb();

@@ -5,5 +5,7 @@
 export const RUN_PAGES = 256;
 /** DEFAULT_MAX_MAP_COUNT, include/linux/mm.h. */
 export const MAX_MAP_COUNT = 65530;
+/** Mappings of all address spaces together: each costs the server some 200 bytes. */
+export const MAX_VMAS = 1 << 20;
 /** mmap_min_addr (CONFIG_DEFAULT_MMAP_MIN_ADDR). */
 export const MMAP_MIN_ADDR = 0x1_0000;

@@ -108,8 +108,8 @@ export function do_madvise(task: MmCaller, start: number, length: number, advice
   return walkVmas(task.mm, start, start + len, (vma, from, to) => {
     if (flagAdvice === undefined) return advisePages(task.mm, vma, from, to, advice);
     if (flagAdvice.refuse?.(vma)) return -EINVAL;
-    changeFlags(task.mm, vma, from, to, ((vma.flags & ~flagAdvice.clear) | flagAdvice.set) >>> 0);
-    return 0;
+    const wanted = ((vma.flags & ~flagAdvice.clear) | flagAdvice.set) >>> 0;
+    return changeFlags(task.mm, vma, from, to, wanted) === undefined ? -ENOMEM : 0;
   });
 }
 
@@ -173,8 +173,7 @@ function applyLock(mm: Mm, start: number, end: number, flags: number): number {
     end,
     (vma, from, to) => {
       const wanted = ((vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT)) | flags) >>> 0;
-      if (!isSpecial(vma)) changeFlags(mm, vma, from, to, wanted);
-      return 0;
+      return isSpecial(vma) || changeFlags(mm, vma, from, to, wanted) !== undefined ? 0 : -ENOMEM;
     },
     true,
   );

@@ -4,6 +4,7 @@ import { type Addr, asAddr, TASK_SIZE_IA32, TASK_SIZE_MAX } from '../addr.ts';
 import type { VdsoImage } from '../vdso/image.ts';
 import { peek, translate } from './fault.ts';
 import type { FrameMemory, Frames, Tlb } from './frames.ts';
+import { MAX_MAP_COUNT, MAX_VMAS } from './limits.ts';
 import { PageTable } from './page-table.ts';
 import type { MappedFile, Vma } from './vma.ts';
 
@@ -27,11 +28,13 @@ export interface MmState {
   vsyscallFrame: number;
   /** Leaves of all page tables. */
   leaves: number;
+  /** Mappings of all address spaces. */
+  vmas: number;
   /** The stack pointer of the task on the CPU, for the check of stack growth; absent in unit tests. */
   userStackPointer?: () => number;
 }
 
-export const newMmState = (): MmState => ({ nextId: 1, vvarFrames: [], vsyscallFrame: -1, leaves: 0 });
+export const newMmState = (): MmState => ({ nextId: 1, vvarFrames: [], vsyscallFrame: -1, leaves: 0, vmas: 0 });
 
 /** `struct rlimit`, with RLIM_INFINITY = 2^64-1. */
 export interface RlimitView {
@@ -51,6 +54,10 @@ export class Mm implements Mmu {
   readonly pages: PageTable;
   /** Frames set aside for the untouched pages of a block (RUN_PAGES): first frame by vpn / RUN_PAGES, and who is taken. */
   readonly runs: Map<number, { base: number; taken: Uint8Array }> = new Map();
+  /** Whether `more` mappings would be too many: sysctl_max_map_count, and what the machine can keep. */
+  mapsFull(more: number): boolean {
+    return this.vmas.length + more > MAX_MAP_COUNT || this.kernel.mmState.vmas + more > MAX_VMAS;
+  }
   /** Tasks that use this mm: mm_users. */
   users = 1;
 

@@ -20,7 +20,7 @@ import { type Addr, asAddr, PAGE_SIZE, pageAlign, pageOf, TASK_SIZE_MAX } from '
 import { may_expand_vm } from './accounting.ts';
 import { dropRuns, pageFor, zap_page_range } from './fault.ts';
 import { get_file, put_file } from './file-ref.ts';
-import { MAX_MAP_COUNT, MMAP_MIN_ADDR } from './limits.ts';
+import { MMAP_MIN_ADDR } from './limits.ts';
 import type { Mm } from './mm.ts';
 import {
   canMerge,
@@ -96,6 +96,7 @@ export const lockedVm = (mm: Mm): number =>
 /** __insert_vm_struct(): at its place in the list. */
 export function insertVma(mm: Mm, vma: Vma): void {
   mm.vmas.splice(mm.vmaIndex(vma.start), 0, vma);
+  mm.kernel.mmState.vmas++;
 }
 
 /** __split_vma(), mm/mmap.c: `vma` keeps the part below `at`, the new mapping above it is returned. */
@@ -106,6 +107,7 @@ export function split_vma(mm: Mm, vma: Vma, at: number): Vma {
   vma.end = asAddr(at);
   if (upper.file) get_file(upper.file);
   mm.vmas.splice(mm.vmas.indexOf(vma) + 1, 0, upper);
+  mm.kernel.mmState.vmas++;
   return upper;
 }
 
@@ -134,6 +136,7 @@ function absorb(mm: Mm, low: Vma, high: Vma, index: number): void {
     low.anonChain = high.anonChain;
   }
   mm.vmas.splice(index, 1);
+  mm.kernel.mmState.vmas--;
   if (high.file) put_file(high.file);
 }
 
@@ -266,7 +269,7 @@ export function do_mmap(
   const len = pageAlign(length);
   if (len === 0 || len >= 2 ** 64) return -ENOMEM;
   if (offset + len > 2 ** 63) return -EOVERFLOW;
-  if (mm.vmas.length > MAX_MAP_COUNT) return -ENOMEM;
+  if (mm.mapsFull(0)) return -ENOMEM;
   const at = get_unmapped_area(task, hint, len, flags);
   if (at < 0) return at;
 
@@ -365,7 +368,7 @@ export function do_munmap(mm: Mm, start: number, length: number): number {
   const first = mm.findVma(start);
   if (first === undefined || first.start >= end) return 0;
   if (start > first.start) {
-    if (end < first.end && mm.vmas.length >= MAX_MAP_COUNT) return -ENOMEM;
+    if (end < first.end && mm.mapsFull(1)) return -ENOMEM;
     split_vma(mm, first, start);
   }
   const last = mm.vmaAt(end);
@@ -380,6 +383,7 @@ function unmapRange(mm: Mm, start: number, end: number): void {
   let to = from;
   while (to < mm.vmas.length && mm.vmas[to]!.start < end) to++;
   zap_page_range(mm, start, end);
+  mm.kernel.mmState.vmas -= to - from;
   for (const vma of mm.vmas.splice(from, to - from)) if (vma.file) put_file(vma.file);
 }
 
@@ -412,7 +416,7 @@ export function vm_brk(task: MmCaller, at: number, length: number): number {
   if (place < 0) return place;
   const locked = mlock_future_check(task, flags, len);
   if (locked < 0) return locked;
-  if (mm.vmas.length > MAX_MAP_COUNT) return -ENOMEM;
+  if (mm.mapsFull(0)) return -ENOMEM;
   const vma = mmap_region(mm, at, len, flags, at / PAGE_SIZE, undefined);
   if (typeof vma === 'number') return vma;
   if ((flags & VM_LOCKED) !== 0) mm_populate(mm, at, at + len);

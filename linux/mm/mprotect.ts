@@ -6,9 +6,14 @@ import type { Mm } from './mm.ts';
 import { type MmCaller, mergeVma, READ_IMPLIES_EXEC, split_vma } from './mmap.ts';
 import { VM_GROWSDOWN, VM_MAYEXEC, VM_RWX, type Vma } from './vma.ts';
 
-/** Cuts [start, end) out of `vma`, gives it new flags and joins it with its neighbours. */
-export function changeFlags(mm: Mm, vma: Vma, start: number, end: number, flags: number): Vma {
+/**
+ * Cuts [start, end) out of `vma`, gives it new flags and joins it with its neighbours.
+ * @returns the mapping that covers the range; undefined when there would be too many
+ */
+export function changeFlags(mm: Mm, vma: Vma, start: number, end: number, flags: number): Vma | undefined {
   if (flags === vma.flags) return vma;
+  const cuts = (start > vma.start ? 1 : 0) + (end < vma.end ? 1 : 0);
+  if (cuts > 0 && mm.mapsFull(cuts)) return undefined;
   const part = start > vma.start ? split_vma(mm, vma, start) : vma;
   if (end < part.end) split_vma(mm, part, end);
   part.flags = flags >>> 0;
@@ -48,6 +53,7 @@ export function do_mprotect(task: MmCaller, address: number, length: number, pro
     if (is_data_mapping(flags) && !is_data_mapping(vma.flags) && !may_expand_vm(mm, flags, (to - at) / PAGE_SIZE))
       return -ENOMEM;
     const changed = changeFlags(mm, vma, at, to, flags);
+    if (changed === undefined) return -ENOMEM;
     mm.kernel.cpu.flushTlb();
     at = Math.max(to, Math.min(changed.end, end));
     if (at >= end) return 0;

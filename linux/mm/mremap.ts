@@ -5,7 +5,6 @@ import type { Task } from '../task/task.ts';
 import { may_expand_vm } from './accounting.ts';
 import { dropRuns } from './fault.ts';
 import { get_file } from './file-ref.ts';
-import { MAX_MAP_COUNT } from './limits.ts';
 import type { Mm } from './mm.ts';
 import { do_munmap, get_unmapped_area, insertVma, lockedVm, mergeVma, mm_populate } from './mmap.ts';
 import { VM_DONTEXPAND, VM_LOCKED, VM_MAYSHARE, VM_PFNMAP, Vma, vma_is_anonymous } from './vma.ts';
@@ -36,7 +35,7 @@ function move_page_tables(mm: Mm, from: number, to: number, len: number): void {
 /** move_vma() and copy_vma(), mm/mremap.c, mm/mmap.c. */
 function move_vma(task: Task, vma: Vma, from: number, oldLen: number, newLen: number, to: number): number {
   const { mm } = task;
-  if (mm.vmas.length >= MAX_MAP_COUNT - 3) return -ENOMEM;
+  if (mm.mapsFull(4)) return -ENOMEM;
   // A private mapping that nobody has touched has no place that it remembers.
   const pgoff =
     vma_is_anonymous(vma) && vma.anonVma === 0 ? to / PAGE_SIZE : vma.pgoff + (from - vma.start) / PAGE_SIZE;

@@ -11,6 +11,7 @@ import {
   EMSGSIZE,
   ENAMETOOLONG,
   ENOENT,
+  ENOMEM,
   ENOSPC,
   EPERM,
   ERESTARTSYS,
@@ -131,6 +132,7 @@ export function sys_mq_unlink(task: Task, nameAt: number): number {
   if (task.cred.fsuid !== 0 && task.cred.fsuid !== inode.uid) return -EPERM;
   mqueues.delete(name);
   inode.nlink = 0;
+  if (inode.opens === 0) inode.evict();
   return 0;
 }
 
@@ -180,8 +182,7 @@ export function sys_mq_timedsend(
   const bytes = copy_from_user(task.mm, at, length);
   if (typeof bytes === 'number') return -EFAULT;
   if (inode.messages.length >= inode.maxmsg) return sleep(task, file, `mq:${inode.ino}:w`, deadline);
-  inode.insert({ priority, bytes }, task);
-  return 0;
+  return inode.insert({ priority, bytes }, task) ? 0 : -ENOMEM;
 }
 
 /** mq_timedreceive(2). */

@@ -1,5 +1,5 @@
 /** System V message queues: ipc/msg.c. */
-import { E2BIG, EACCES, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMSG, EPERM, ERESTARTNOHAND } from '../abi/errno.ts';
+import { E2BIG, EACCES, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM, ERESTARTNOHAND } from '../abi/errno.ts';
 import {
   compat_msqid64_ds,
   IPC_INFO,
@@ -18,6 +18,7 @@ import {
   msqid64_ds,
 } from '../abi/ipc.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
+import { charge } from '../fs/super-block.ts';
 import {
   byIndex,
   ipcget,
@@ -51,6 +52,9 @@ export const sys_msgget = (task: Task, key: number, flags: number): number =>
     (perm) => ({ ...perm, messages: [], bytes: 0, qbytes: MSGMNB, stime: 0, rtime: 0, lspid: 0, lrpid: 0 }),
   );
 
+/** What a message costs the server beside its bytes. */
+const MESSAGE_OVERHEAD = 64;
+
 /** msgsnd(2). */
 export function sys_msgsnd(task: Task, id: number, at: number, size: number, flags: number): SysResult {
   const word = longOf(task);
@@ -75,6 +79,7 @@ export function sys_msgsnd(task: Task, id: number, at: number, size: number, fla
     if (task.wait?.reason === 'signal') return -ERESTARTNOHAND;
     return block(task, { channels: [channelOf(id)], data: message });
   }
+  if (!charge(task.kernel.vfs, message.bytes.length + MESSAGE_OVERHEAD)) return -ENOMEM;
   queue.messages.push(message);
   queue.bytes += message.bytes.length;
   queue.stime = seconds(task);
@@ -110,6 +115,7 @@ export function sys_msgrcv(task: Task, id: number, at: number, size: number, typ
   if (message.bytes.length > size && (flags & MSG_NOERROR) === 0) return -E2BIG;
   queue.messages.splice(queue.messages.indexOf(message), 1);
   queue.bytes -= message.bytes.length;
+  task.kernel.vfs.buffered -= message.bytes.length + MESSAGE_OVERHEAD;
   queue.rtime = seconds(task);
   queue.lrpid = task.tgid;
   task.kernel.wake(channelOf(id));
@@ -185,6 +191,7 @@ export function sys_msgctl(task: Task, id: number, cmd: number, at: number): num
     case IPC_RMID:
       if (!mayControl(task, queue)) return -EPERM;
       remove(ids, queue);
+      task.kernel.vfs.buffered -= queue.bytes + queue.messages.length * MESSAGE_OVERHEAD;
       task.kernel.wake(channelOf(id));
       return 0;
     default:

@@ -1,5 +1,5 @@
 /** System V semaphores: ipc/sem.c. */
-import { E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, EPERM, ERANGE } from '../abi/errno.ts';
+import { E2BIG, EACCES, EAGAIN, EFAULT, EFBIG, EIDRM, EINTR, EINVAL, ENOSPC, EPERM, ERANGE } from '../abi/errno.ts';
 import {
   compat_semid64_ds,
   GETALL,
@@ -39,6 +39,8 @@ interface Operation {
   readonly flg: number;
 }
 
+const MAX_SEMAPHORES = 1 << 20;
+
 const channelOf = (id: number): string => `sem:${id}`;
 
 /** semget(2). */
@@ -52,6 +54,10 @@ export function sys_semget(task: Task, key: number, count: number, flags: number
     (sem) => count <= sem.values.length,
     (perm) => {
       if (count === 0) return -EINVAL;
+      // Unlike Linux: its SEMMNS is a thousand times that, as its semaphores are memory of the machine.
+      let all = count;
+      for (const { values } of task.kernel.ipc.sem.byIndex.values()) all += values.length;
+      if (all > MAX_SEMAPHORES) return -ENOSPC;
       return { ...perm, values: Array(count).fill(0), pids: Array(count).fill(0), otime: 0, undo: new Map() };
     },
   );
