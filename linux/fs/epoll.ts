@@ -37,12 +37,15 @@ const MAX_WATCHERS = 10;
 /** The first of several moments. */
 export function earliest(moments: readonly (number | undefined)[]): number | undefined {
   const known = moments.filter((m): m is number => m !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
+  return known.length === 0 ? undefined : known.reduce((a, b) => Math.min(a, b));
 }
 
 /** `struct eventpoll`, fs/eventpoll.c. */
 export class EpollInode extends Inode {
-  items: Epitem[] = [];
+  /** In the order in which they are looked at. */
+  items = new Set<Epitem>();
+  /** The same by file: a file is here more than once when it was added by several descriptors. */
+  private readonly byFile = new Map<File, Epitem[]>();
   /** Those that watch this one. */
   watchers: EpollInode[] = [];
 
@@ -54,30 +57,28 @@ export class EpollInode extends Inode {
   ctl(op: number, fd: number, file: File, event: EpollEvent): number {
     if (file.inode === this) return -EINVAL;
     if (file.inode.isReg() || file.inode.isDir()) return -EPERM;
-    this.prune();
-    const index = this.items.findIndex((item) => item.fd === fd && item.file === file);
+    const known = this.byFile.get(file)?.find((item) => item.fd === fd);
     const events = event.events | POLLERR | POLLHUP;
     switch (op) {
       case EPOLL_CTL_ADD:
-        if (index >= 0) return -EEXIST;
+        if (known !== undefined) return -EEXIST;
         if (file.inode instanceof EpollInode) {
           if (file.inode.reaches(this) || file.inode.depth() + this.height() > MAX_NESTS) return -ELOOP;
           if (file.inode.watchers.length >= MAX_WATCHERS) return -EINVAL;
           file.inode.watchers.push(this);
         }
-        this.items.push({ fd, file, events, data: event.data, seen: -1 });
+        this.add({ fd, file, events, data: event.data, seen: -1 });
         break;
       case EPOLL_CTL_MOD: {
-        const item = this.items[index];
-        if (item === undefined) return -ENOENT;
-        item.events = events;
-        item.data = event.data;
-        item.seen = -1;
+        if (known === undefined) return -ENOENT;
+        known.events = events;
+        known.data = event.data;
+        known.seen = -1;
         break;
       }
       case EPOLL_CTL_DEL:
-        if (index < 0) return -ENOENT;
-        this.forget(this.items.splice(index, 1)[0]!);
+        if (known === undefined) return -ENOENT;
+        this.remove(known);
         return 0;
       default:
         return -EINVAL;
@@ -86,11 +87,36 @@ export class EpollInode extends Inode {
     return 0;
   }
 
+  private add(item: Epitem): void {
+    const { file } = item;
+    this.items.add(item);
+    const same = this.byFile.get(file);
+    if (same === undefined) this.byFile.set(file, [item]);
+    else same.push(item);
+    file.epolls ??= new Set();
+    file.epolls.add(this);
+  }
+  private remove(item: Epitem): void {
+    const { file } = item;
+    this.forget(item);
+    this.items.delete(item);
+    const rest = this.byFile.get(file)!.filter((other) => other !== item);
+    if (rest.length > 0) this.byFile.set(file, rest);
+    else {
+      this.byFile.delete(file);
+      file.epolls?.delete(this);
+    }
+  }
+  /** eventpoll_release_file(): the file is closed. */
+  fileClosed(file: File): void {
+    for (const item of [...(this.byFile.get(file) ?? [])]) this.remove(item);
+  }
+
   /** Whether this watches `other`, itself or through others. */
   private reaches(other: EpollInode): boolean {
-    return this.items.some(
-      ({ file: { inode } }) => inode instanceof EpollInode && (inode === other || inode.reaches(other)),
-    );
+    for (const { inode } of this.byFile.keys())
+      if (inode instanceof EpollInode && (inode === other || inode.reaches(other))) return true;
+    return false;
   }
   /** How many watch this one on top of each other. */
   private height(): number {
@@ -101,20 +127,13 @@ export class EpollInode extends Inode {
   }
   /** ep_free() */
   override release(): void {
-    for (const item of this.items) this.forget(item);
-    this.items = [];
+    for (const item of [...this.items]) this.remove(item);
   }
 
   private depth(): number {
-    return (
-      1 + Math.max(0, ...this.items.map(({ file }) => (file.inode instanceof EpollInode ? file.inode.depth() : 0)))
-    );
-  }
-
-  /** eventpoll_release(): files that were closed leave by themselves. */
-  private prune(): void {
-    for (const item of this.items) if (item.file.count <= 0) this.forget(item);
-    this.items = this.items.filter((item) => item.file.count > 0);
+    let below = 0;
+    for (const { inode } of this.byFile.keys()) if (inode instanceof EpollInode) below = Math.max(below, inode.depth());
+    return 1 + below;
   }
 
   private ready(item: Epitem): number {
@@ -126,7 +145,6 @@ export class EpollInode extends Inode {
 
   /** ep_send_events(): takes at most `max` events; level-triggered items go to the end of the list. */
   collect(max: number): EpollEvent[] {
-    this.prune();
     const out: EpollEvent[] = [];
     const reported: Epitem[] = [];
     for (const item of this.items) {
@@ -138,25 +156,29 @@ export class EpollInode extends Inode {
       item.seen = item.file.inode.activity;
       if ((item.events & EPOLLONESHOT) !== 0) item.events &= EP_PRIVATE_BITS;
     }
-    if (out.length === max) this.items = [...this.items.filter((i) => !reported.includes(i)), ...reported];
+    if (out.length === max)
+      for (const item of reported) {
+        this.items.delete(item);
+        this.items.add(item);
+      }
     return out;
   }
 
   override poll(): number {
-    this.prune();
-    return this.items.some((item) => this.ready(item) !== 0) ? POLLIN | POLLRDNORM : 0;
+    for (const item of this.items) if (this.ready(item) !== 0) return POLLIN | POLLRDNORM;
+    return 0;
   }
   override channels(): readonly string[] {
-    this.prune();
-    return [`epoll:${this.ino}`, ...this.items.flatMap(({ file }) => file.inode.channels(file))];
+    const out = [`epoll:${this.ino}`];
+    for (const file of this.byFile.keys()) for (const channel of file.inode.channels(file)) out.push(channel);
+    return out;
   }
   override nextEvent(): number | undefined {
-    return earliest(this.items.map(({ file }) => file.inode.nextEvent(file)));
+    return earliest([...this.byFile.keys()].map((file) => file.inode.nextEvent(file)));
   }
   override fdinfo(): string {
-    this.prune();
     const row = ({ fd, events, data }: Epitem): string =>
       `tfd: ${String(fd).padStart(8)} events: ${(events >>> 0).toString(16).padStart(8)} data: ${data.toString(16).padStart(16)}\n`;
-    return this.items.map(row).join('');
+    return [...this.items].map(row).join('');
   }
 }

@@ -4,6 +4,11 @@ import type { Inode } from './inode.ts';
 import { fsnotify, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, inodeRemoved } from './inotify.ts';
 import { removeLocks } from './locks.ts';
 
+/** An epoll that the file is in. */
+export interface EpollWatcher {
+  fileClosed(file: File): void;
+}
+
 /** `struct file`: an open file description, shared by duplicated and inherited descriptors. */
 export class File {
   readonly dentry: Dentry;
@@ -18,6 +23,8 @@ export class File {
   ownerSignal = 0;
   /** What the inode's kind keeps per open file: plain data. */
   privateData: unknown = undefined;
+  /** f_ep_links: who has to hear that the file is gone. */
+  epolls: Set<EpollWatcher> | undefined = undefined;
 
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
@@ -49,6 +56,7 @@ export function get_file(file: File): File {
 export function fput(file: File): void {
   if (--file.count > 0) return;
   const { inode } = file;
+  for (const epoll of [...(file.epolls ?? [])]) epoll.fileClosed(file);
   if ((file.flags & O_PATH) === 0) fsnotify(file.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
   inode.sb.owner.openFiles--;
   removeLocks(inode, file);

@@ -7,9 +7,13 @@ interface Descriptor {
   cloexec: boolean;
 }
 
+const DENSE = 1024;
+
 /** `struct files_struct`, include/linux/fdtable.h: a task's (or with CLONE_FILES several tasks') descriptors. */
 export class FilesStruct {
   readonly fds: (Descriptor | undefined)[] = [];
+  /** next_fd: below it none is free. */
+  private next = 0;
   /** Tasks that share it. */
   count = 1;
 
@@ -28,9 +32,11 @@ export class FilesStruct {
 
   /** get_unused_fd_flags() and fd_install(): takes over the caller's reference. `limit` is RLIMIT_NOFILE. */
   install(file: File, options: { from?: number; cloexec?: boolean; limit?: number } = {}): number {
-    let fd = options.from ?? 0;
+    const from = options.from ?? 0;
+    let fd = Math.max(from, this.next);
     while (this.fds[fd] !== undefined) fd++;
     if (fd >= (options.limit ?? 1024 * 1024)) return -EMFILE;
+    if (from <= this.next) this.next = fd + 1;
     this.put(fd, file, options.cloexec ?? false);
     return fd;
   }
@@ -43,7 +49,8 @@ export class FilesStruct {
   }
 
   private put(fd: number, file: File, cloexec: boolean): void {
-    while (this.fds.length < fd) this.fds.push(undefined);
+    // Far beyond the others V8 keeps the array as a table, which costs by entry.
+    if (fd - this.fds.length < DENSE) while (this.fds.length < fd) this.fds.push(undefined);
     this.fds[fd] = { file, cloexec };
   }
 
@@ -52,6 +59,7 @@ export class FilesStruct {
     const file = this.fds[fd]?.file;
     if (file === undefined) return -EBADF;
     this.fds[fd] = undefined;
+    if (fd < this.next) this.next = fd;
     return this.drop(file);
   }
 
@@ -63,7 +71,12 @@ export class FilesStruct {
 
   /** Descriptors in use, ascending. */
   *numbers(): IterableIterator<number> {
-    for (let fd = 0; fd < this.fds.length; fd++) if (this.fds[fd] !== undefined) yield fd;
+    const used: number[] = [];
+    // Gaps are not visited.
+    this.fds.forEach((descriptor, fd) => {
+      if (descriptor !== undefined) used.push(fd);
+    });
+    yield* used;
   }
 
   /** dup_fd(): for fork without CLONE_FILES, and for exec and unshare of a shared table. */

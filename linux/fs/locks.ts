@@ -19,7 +19,7 @@ export interface FileLock {
 }
 
 /** Each costs time whenever another is set. */
-const MAX_LOCKS = 1 << 16;
+const MAX_LOCKS = 1 << 14;
 
 export const lockChannel = (inode: Inode): string => `lock:${inode.sb.dev}:${inode.ino}`;
 

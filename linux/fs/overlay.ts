@@ -269,18 +269,21 @@ export class OverlayDirInode extends Inode {
 }
 
 /** Unlike Linux: overlayfs of 4.7 refuses to rename a directory of the lower layer (EXDEV); here it moves as a whole. */
-function markMoved(inode: Inode): void {
-  if (inode instanceof RegularInode) {
+function markMoved(moved: Inode): void {
+  const rest = [moved];
+  for (let inode = rest.pop(); inode !== undefined; inode = rest.pop()) {
+    if (inode instanceof RegularInode) {
+      inode.upper = true;
+      inode.unflushed = true;
+      if (inode.upperPath !== undefined) inode.content.load();
+    }
+    if (inode instanceof SymlinkInode) inode.upper = true;
+    if (!(inode instanceof OverlayDirInode)) continue;
     inode.upper = true;
-    inode.unflushed = true;
-    if (inode.upperPath !== undefined) inode.content.load();
-  }
-  if (inode instanceof SymlinkInode) inode.upper = true;
-  if (!(inode instanceof OverlayDirInode)) return;
-  inode.upper = true;
-  for (const name of inode.entries().keys()) {
-    const child = inode.lookup(name);
-    if (child !== undefined) markMoved(child);
+    for (const name of inode.entries().keys()) {
+      const child = inode.lookup(name);
+      if (child !== undefined) rest.push(child);
+    }
   }
 }
 

@@ -190,13 +190,17 @@ export function kill_thread(t: Task): void {
  * made up are let through.
  */
 function mayQueue(task: Task, info: SigInfo): boolean {
-  if (info.code === SI_TIMER || (info.signo < SIGRTMIN && info.code >= 0)) return true;
+  return info.code === SI_TIMER || (info.signo < SIGRTMIN && info.code >= 0) || sigqueueRoom(task);
+}
+
+/** Whether the user may have one more sigqueue: of a queued signal, or a POSIX timer's own. */
+export function sigqueueRoom(task: Task): boolean {
   const limit = task.group.rlimits[RLIMIT_SIGPENDING]?.cur ?? 0n;
   let queued = 1;
   for (const other of task.kernel.tasks.values()) {
     if (other.cred.uid !== task.cred.uid) continue;
     queued += other.pending.list.length;
-    if (other.isLeader) queued += other.group.sharedPending.list.length;
+    if (other.isLeader) queued += other.group.sharedPending.list.length + other.group.posixTimers.size;
   }
   return BigInt(queued) <= limit;
 }

@@ -1,8 +1,15 @@
 /** Names and directories: fs/namei.c, fs/readdir.c, fs/open.c, fs/dcache.c. */
 
 import { type Dirent, dt, packDirent, packDirent64 } from '../abi/dirent.ts';
-import { EACCES, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE } from '../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.ts';
+import { EACCES, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE } from '../abi/errno.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  PATH_MAX,
+} from '../abi/fcntl.ts';
 import { encodeName } from '../abi/names.ts';
 import { S_ISGID, S_ISUID, UTIME_NOW, UTIME_OMIT } from '../abi/stat.ts';
 import { type Dentry, d_path, isBelow } from '../fs/dentry.ts';
@@ -74,6 +81,7 @@ export function sys_getcwd(task: Task, buf: number, size: number): number {
   if (cwd.unhashed) return -ENOENT;
   const path = isBelow(cwd, root) ? d_path(cwd, root) : `(unreachable)${d_path(cwd)}`;
   const bytes = encodeName(`${path}\0`);
+  if (bytes.length > PATH_MAX) return -ENAMETOOLONG;
   if (bytes.length > size) return -ERANGE;
   return copy_to_user(task.mm, buf, bytes) < 0 ? -EFAULT : bytes.length;
 }

@@ -1,5 +1,5 @@
 /** Clocks, sleeping and timers: kernel/time/{posix-timers,hrtimer,itimer,time}.c. */
-import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../abi/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../abi/errno.ts';
 import { compat_tms, tms } from '../abi/process.ts';
 import { SIGALRM } from '../abi/signal.ts';
 import {
@@ -29,6 +29,7 @@ import {
 } from '../abi/time.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { copy_from_user, copy_to_user, put_user_u32, put_user_u64 } from '../mm/uaccess.ts';
+import { sigqueueRoom } from '../signal/queue.ts';
 import { type CpuClock, cpu_clock_sample, cpuClock, isCpuClock, isSchedClock } from '../task/cpu-clock.ts';
 import { clockTicks, thread_group_cputime } from '../task/cpu-time.ts';
 import { cancelCpuTimer } from '../task/cpu-timers.ts';
@@ -328,6 +329,7 @@ export function sys_timer_create(task: Task, clock: number, eventAt: number, idA
   }
   const error = good_sigevent(task, event);
   if (error) return error;
+  if (!sigqueueRoom(task)) return -EAGAIN;
   while (group.posixTimers.has(group.nextPosixTimerId)) group.nextPosixTimerId++;
   const id = group.nextPosixTimerId++;
   if (put_user_u32(task.mm, idAt, id)) return -EFAULT;

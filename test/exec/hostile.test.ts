@@ -79,6 +79,20 @@ describe('guests that mean harm', () => {
         rmSync(upper, { recursive: true });
       }
     });
+    it('mappings', () =>
+      expect(take('mappings').stdout).to.equal(
+        'Cannot allocate memory at max_map_count: 1\nCannot allocate memory after a few copies: 1\nchild f\n',
+      ));
+    it('messages and semaphores', () =>
+      expect(take('queues').stdout).to.equal('Cannot allocate memory\n0\nNo space left on device\nchild 0\n'));
+    it('extended attributes', () =>
+      expect(take('attributes').stdout).to.equal('No space left on device\n0\nchild 0\n'));
+    it('descriptors in an epoll, timers, locks', () =>
+      expect(take('many').stdout).to.equal(
+        'Too many open files, 1\n0\nResource temporarily unavailable, 1\n2000\nchild 0\n',
+      ));
+    it('directories in directories', () =>
+      expect(take('deep').stdout).to.equal('15000\n-1 File name too long\n-1 File name too long\n0\nchild 0\n'));
     it('timers that nobody hears do not keep the server from its other work', () =>
       expect(() => take('timers', { limit: 5e8 })).to.throw('no end after'));
   });

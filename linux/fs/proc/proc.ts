@@ -1,5 +1,6 @@
 /** procfs: fs/proc. Directories and files are made at each look, from the rows of base.ts and system.ts. */
-import { EIO, ENOENT } from '../../abi/errno.ts';
+import { EIO, ENAMETOOLONG, ENOENT } from '../../abi/errno.ts';
+import { PATH_MAX } from '../../abi/fcntl.ts';
 import { S_IFDIR, S_IFLNK, S_IFREG } from '../../abi/stat.ts';
 import type { Mm } from '../../mm/mm.ts';
 import { access_process_vm } from '../../mm/uaccess.ts';
@@ -19,6 +20,10 @@ import { rootEntries, sysEntries } from './system.ts';
 export function procfs(vfs: Vfs, sb: SuperBlock): Inode {
   return new ProcDirInode(vfs, sb, { kind: 'root' });
 }
+
+/** do_proc_readlink() has one page for the text. */
+const shown = (target: string | number): string | number =>
+  typeof target === 'string' && target.length >= PATH_MAX ? -ENAMETOOLONG : target;
 
 /** Which directory of procfs: plain data, so that it can be made again at any time. */
 type Place =
@@ -216,7 +221,7 @@ class ProcLinkInode extends Inode {
     this.task = task;
   }
   override readlink(): string | number {
-    return proc_access(this.task) || (this.entry.readlink?.(this.vfs, this.task) ?? -ENOENT);
+    return shown(proc_access(this.task) || (this.entry.readlink?.(this.vfs, this.task) ?? -ENOENT));
   }
   override followLink(): Dentry | number {
     return proc_access(this.task) || (this.entry.follow?.(this.vfs, this.task) ?? -ENOENT);
@@ -238,7 +243,7 @@ class ProcFdLinkInode extends Inode {
     return 64;
   }
   override readlink(): string | number {
-    return proc_access(this.task) || (this.task.files.get(this.fd)?.path ?? -ENOENT);
+    return shown(proc_access(this.task) || (this.task.files.get(this.fd)?.path ?? -ENOENT));
   }
   override followLink(): Dentry | number {
     return proc_access(this.task) || (this.task.files.get(this.fd)?.dentry ?? -ENOENT);

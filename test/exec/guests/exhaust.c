@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,13 +10,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static void unlimited(void) {
@@ -131,9 +137,89 @@ static void sparse(void) {
   close(fd);
 }
 
+/* One mapping in thousands of pieces, in many processes. */
+static void mappings(void) {
+  long pieces = 0, copies = 0;
+  char *p = mmap(0, 70000 * 8192l, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  while (mprotect(p + pieces * 8192, 4096, PROT_NONE) == 0) pieces++;
+  printf("%s at max_map_count: %d\n", strerror(errno), pieces > 32000 && pieces < 33000);
+  for (pid_t child; copies < 100; copies++) {
+    if ((child = fork()) < 0) break;
+    if (child == 0) pause();
+  }
+  printf("%s after a few copies: %d\n", strerror(errno), copies > 2 && copies < 50);
+  kill(0, SIGTERM);
+}
+static void queues(void) {
+  static struct { long type; char text[8192]; } message = {1};
+  struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+  struct mq_attr a = {.mq_maxmsg = 1000, .mq_msgsize = 1 << 20};
+  char *big = calloc(1, 1 << 20), name[20];
+  int id = msgget(IPC_PRIVATE, 0600), n = 0;
+  struct msqid_ds ds;
+  msgctl(id, IPC_STAT, &ds);
+  ds.msg_qbytes = 1 << 30;
+  msgctl(id, IPC_SET, &ds);
+  while (n < 5000 && msgsnd(id, &message, sizeof message.text, IPC_NOWAIT) == 0) n++;
+  setrlimit(RLIMIT_MSGQUEUE, &all);
+  mqd_t q = mq_open("/exhaust", O_RDWR | O_CREAT, 0600, &a);
+  while (mq_send(q, big, 1 << 20, 0) == 0);
+  printf("%s\n", strerror(errno));
+  msgctl(id, IPC_RMID, 0);
+  printf("%d\n", mq_send(q, big, 1 << 20, 0));
+  mq_unlink("/exhaust");
+  for (n = 0; semget(IPC_PRIVATE, 32000, 0600) >= 0; n++);
+  printf("%s\n", strerror(errno));
+}
+static void attributes(void) {
+  static char value[65536];
+  int bad = 0;
+  for (int i = 0; !bad && i < 10000; i++) {
+    char name[20];
+    sprintf(name, "f%d", i);
+    int fd = open(name, O_CREAT | O_RDWR, 0600);
+    for (int k = 0; !bad && k < 4; k++) sprintf(name, "user.%d", k), bad = fsetxattr(fd, name, value, 60000, 0);
+    close(fd);
+  }
+  printf("%s\n", strerror(errno));
+  unlink("f0"), unlink("f1");
+  printf("%d\n", setxattr("f2", "user.x", value, 100, 0));
+}
+/* Many of something in one place: each must stay cheap. */
+static void many(void) {
+  struct rlimit r = {20000, 20000};
+  setrlimit(RLIMIT_NOFILE, &r);
+  int e = epoll_create1(0), n = 0;
+  struct epoll_event ev = {EPOLLIN};
+  for (int fd; (fd = timerfd_create(0, 0)) >= 0; n++) epoll_ctl(e, EPOLL_CTL_ADD, fd, &ev);
+  printf("%s, %d\n", strerror(errno), n > 19000);
+  for (int fd = e + 1; fd < 20000; fd += 2) close(fd);
+  printf("%d\n", epoll_wait(e, &ev, 1, 0));
+  timer_t t;
+  for (n = 0; timer_create(CLOCK_MONOTONIC, 0, &t) == 0; n++);
+  printf("%s, %d\n", strerror(errno), n < 5000);
+  struct flock lock = {.l_type = F_WRLCK, .l_len = 1};
+  int fd = open("locks", O_CREAT | O_RDWR, 0600);
+  if (fd < 0) close(e + 2), fd = open("locks", O_CREAT | O_RDWR, 0600);
+  for (n = 0; n < 2000 && fcntl(fd, F_SETLK, &lock) == 0; n++) lock.l_start += 2;
+  printf("%d\n", n);
+}
+static void deep(void) {
+  char path[8192];
+  const char *name = "a-name-of-forty-letters-in-a-deep-folder";
+  int top = open(".", O_RDONLY), n = 0;
+  while (n < 15000 && mkdir(name, 0700) == 0 && chdir(name) == 0) n++;
+  printf("%d\n", n);
+  printf("%ld", (long)syscall(SYS_getcwd, path, sizeof path)), printf(" %s\n", strerror(errno));
+  printf("%d", (int)readlink("/proc/self/cwd", path, sizeof path)), printf(" %s\n", strerror(errno));
+  fchdir(top);
+  printf("%d\n", rename(name, "moved"));
+}
+
 int main(int argc, char **argv) {
   static const struct { const char *name; void (*run)(void); } all[] = {{"memory", memory}, {"tmpfs", tmpfs}, {"forks", forks}, {"files", files},
-    {"pipes", pipes}, {"names", names}, {"nesting", nesting}, {"timers", timers}, {"sparse", sparse}};
+    {"pipes", pipes}, {"names", names}, {"nesting", nesting}, {"timers", timers}, {"sparse", sparse},
+    {"mappings", mappings}, {"queues", queues}, {"attributes", attributes}, {"many", many}, {"deep", deep}};
   setvbuf(stdout, 0, _IOLBF, 0);
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
     if (!strcmp(argv[1], all[i].name)) {
