@@ -32,7 +32,7 @@ export class Blocks {
   /** Blocks that the end of the code segment cuts, by how far it is from their beginning. */
   private readonly limited = new Map<number, BlockMap>();
   private readonly breakpoints = new Map<Mmu, Map<number, BreakpointPage>>();
-  private readonly builder: BlockBuilder;
+  readonly builder: BlockBuilder;
   /** For the block that is built: the same object each time. */
   private readonly source: Writable<CodeSource>;
   private readonly data: DataView;

@@ -111,6 +111,7 @@ export class Cpu implements Port {
     const decoder = new Decoder(buildTable(rows, true), buildTable(rows, false), extension);
     const { memory, tlb, cache, access, segments, interpreter } = this;
     this.blocks = new Blocks(memory, tlb, cache, access, segments, decoder, interpreter);
+    if (this.modules.templates) this.blocks.builder.known.load(this.modules.templates);
     const { translate = DEFAULT_TRANSLATE } = options;
     if (translate !== 'off') {
       this.translator = new Translator(translate, { memory, blocks: this.blocks, cache, access, interpreter, tlb });
@@ -138,6 +139,12 @@ export class Cpu implements Port {
 
   set icount(n: number) {
     this.tiers.icount = n;
+  }
+
+  /** Puts into `modules` what this run has made, for others. */
+  keepModules(): void {
+    this.interpreter.keepFunctions();
+    this.modules.templates = this.blocks.builder.known.save(this.interpreter.mainCount);
   }
 
   // Contexts and address spaces.

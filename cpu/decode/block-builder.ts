@@ -46,7 +46,7 @@ export interface BuiltBlock {
 export class BlockBuilder {
   private readonly decoder: Decoder;
   private readonly interpreter: Interpreter;
-  private readonly known: KnownCode;
+  readonly known: KnownCode;
   private readonly data: DataView;
   private readonly words: Int32Array;
   private readonly crossing = new Uint8Array(2 * MAX_LENGTH);

@@ -6,12 +6,12 @@ import {
   CLASSES_OF_MODE,
   CODE_SLACK,
   decodeKnown,
+  enterTemplates,
   FIELD_BYTES,
   Field,
   KnownState,
   numberRecords,
   SLOT_SIZE,
-  slotNumber,
   Template,
   TemplateFlag,
 } from '../runtime/known-code.ts';
@@ -33,18 +33,17 @@ export class KnownCode {
   private readonly state: Int32Array;
   private readonly decode: (code: number, last: number, mode: number) => number;
   private readonly numbering: (start: number, end: number, count: number) => void;
+  private readonly enter: (start: number, end: number) => void;
   private next = TEMPLATES;
 
   constructor(buffer: ArrayBuffer, tables: Tables, runtime: Runtime) {
     this.bytes = new Uint8Array(buffer, 0, FRAMES);
     this.data = new DataView(buffer, 0, FRAMES);
     this.state = new Int32Array(buffer, KNOWN_STATE, 8);
-    const { [decodeKnown.name]: decode, [numberRecords.name]: numbering } = runtime.exports([
-      decodeKnown.name,
-      numberRecords.name,
-    ]);
-    this.decode = decode as typeof this.decode;
-    this.numbering = numbering as typeof this.numbering;
+    const functions = runtime.exports([decodeKnown, numberRecords, enterTemplates].map(({ name }) => name));
+    this.decode = functions[decodeKnown.name] as typeof this.decode;
+    this.numbering = functions[numberRecords.name] as typeof this.numbering;
+    this.enter = functions[enterTemplates.name] as typeof this.enter;
     classify(this.bytes.subarray(KNOWN_CLASSES, KNOWN_CLASSES + CLASSES_OF_MODE), tables.long, true);
     const compat = KNOWN_CLASSES + CLASSES_OF_MODE;
     classify(this.bytes.subarray(compat, compat + CLASSES_OF_MODE), tables.compat, false);
@@ -102,17 +101,32 @@ export class KnownCode {
       (relative ? TemplateFlag.Relative : 0) |
       (ea ? TemplateFlag.Ea : 0) |
       (i.row.row.options.ends ? TemplateFlag.Ends : 0);
-    this.enter(state[KnownState.key >> 2]!, state[(KnownState.key >> 2) + 1]!, at);
+    data.setInt32(at + Template.key, state[KnownState.key >> 2]!, true);
+    data.setInt32(at + Template.key + 4, state[(KnownState.key >> 2) + 1]!, true);
+    this.enter(at, this.next);
   }
 
-  private enter(low: number, high: number, template: number): void {
-    const { data } = this;
-    const key = BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low >>> 0));
-    const slot = KNOWN_SLOTS + slotNumber(key) * SLOT_SIZE;
-    const at = data.getUint32(slot + 8, true) === 0 ? slot : slot ^ SLOT_SIZE;
-    data.setInt32(at, low, true);
-    data.setInt32(at + 4, high, true);
-    data.setUint32(at + 8, template, true);
+  /** The templates whose handlers have numbers below `handlers`, for `load` in another run. */
+  save(handlers: number): Uint8Array<ArrayBuffer> {
+    const { bytes, data } = this;
+    const out = new Uint8Array(this.next - TEMPLATES);
+    let length = 0;
+    for (let at = TEMPLATES; at < this.next; ) {
+      const records = bytes[at + Template.flags]! & TemplateFlag.Ea ? 2 : 1;
+      const end = at + Template.records + records * RECORD_SIZE;
+      if (data.getUint16(end - RECORD_SIZE + Rec.handler, true) < handlers) {
+        out.set(bytes.subarray(at, end), length);
+        length += end - at;
+      }
+      at = end;
+    }
+    return out.slice(0, length);
+  }
+
+  load(templates: Uint8Array): void {
+    this.bytes.set(templates, this.next);
+    this.enter(this.next, this.next + templates.length);
+    this.next += templates.length;
   }
 
   /** The room for templates is used up. */

@@ -91,7 +91,7 @@ export class Interpreter {
   /** The meanings in TypeScript of each handler, as far as known. */
   private readonly helpers: (readonly Helper[])[] = [];
   /** How many handlers are cases of the main function. */
-  private readonly mainCount: number;
+  readonly mainCount: number;
   /** Handlers from the store, by name. */
   private kept: ReadonlyMap<string, unknown> | undefined;
   private pending: number[] = [];

@@ -22,8 +22,8 @@ export const KnownState = { record: 0, offset: 4, left: 8, keyBytes: 12, key: 16
 
 /** A slot of the hash table: key i64, address of the template or 0 u32. */
 export const SLOT_SIZE = 16;
-/** The bytes of a template before its records. */
-export const Template = { length: 0, disp: 1, imm: 2, flags: 3, records: 16 } as const;
+/** The bytes of a template before its records, its key among them. */
+export const Template = { length: 0, disp: 1, imm: 2, flags: 3, key: 8, records: 16 } as const;
 export const TemplateFlag = { RipBase: 1, Relative: 2, Ea: 4, Ends: 8 } as const;
 /** How the displacement and the immediate stand in the code. */
 export const Field = { None: 0, S8: 1, S16: 2, U16: 3, S32: 4, I64: 5 } as const;
@@ -38,10 +38,6 @@ const HASH = 0x9e3779b97f4a7c15n;
 
 const state = (f: FunctionOps, field: keyof typeof KnownState): I32 =>
   f.load(32, i32.const(KNOWN_STATE), KnownState[field]) as I32;
-
-/** Number of a key's slot. */
-export const slotNumber = (key: bigint): number =>
-  Number(BigInt.asUintN(64, key * HASH) >> BigInt(64 - KNOWN_SLOTS_LOG2));
 
 /** Address of a key's slot. */
 function slotOf(f: FunctionOps, key: I64): I32 {
@@ -173,6 +169,23 @@ export const decodeKnown = define('decodeKnown', ['i32', 'i32', 'i32'], ['i32'],
     again(i32.const(1));
   });
   return [i32.const(0)];
+});
+
+/** Puts the templates from `start` to `end`, one after the other, into the hash table. */
+export const enterTemplates = define('enterTemplates', ['i32', 'i32'], [], (f, start, end) => {
+  const at = f.variable(start);
+  f.loop((again) => {
+    const key = f.load(64, at.value, Template.key) as I64;
+    const slot = f.variable(slotOf(f, key));
+    // Into the second slot when the first is another's; it may be another's as well.
+    f.if(f.load(32, slot.value, 8) as I32, () => slot.set(i32.xor(slot.value, SLOT_SIZE)));
+    f.store(64, slot.value, key);
+    f.store(32, slot.value, at.value, 8);
+    const two = i32.ne(i32.and(byte(f, at.value, Template.flags), TemplateFlag.Ea), 0);
+    at.set(i32.add(i32.add(at.value, Template.records + RECORD_SIZE), i32.mul(two, RECORD_SIZE)));
+    again(i32.lt_u(at.value, end));
+  });
+  return [];
 });
 
 /** Numbers the instructions of the records from `start` to `end` from the last one on: `remaining`. */

@@ -21,9 +21,12 @@ type Name = 'main' | 'functions' | 'runtime';
 
 export class ModuleStore {
   private readonly modules: Map<Name, StoredModule>;
+  /** Templates of instructions (decode/known-code.ts). */
+  templates: Uint8Array | undefined;
 
-  constructor(modules = new Map<Name, StoredModule>()) {
+  constructor(modules = new Map<Name, StoredModule>(), templates?: Uint8Array) {
     this.modules = modules;
+    this.templates = templates;
   }
 
   /** With what the build has kept, if this is a build. */
@@ -33,7 +36,8 @@ export class ModuleStore {
   }
 
   static from(file: Uint8Array): ModuleStore {
-    return new ModuleStore(deserialize(file) as Map<Name, StoredModule>);
+    const [modules, templates] = deserialize(file) as [Map<Name, StoredModule>, Uint8Array | undefined];
+    return new ModuleStore(modules, templates);
   }
 
   get(name: Name): StoredModule | undefined {
@@ -47,6 +51,6 @@ export class ModuleStore {
 
   /** The contents of the file. */
   serialize(): Uint8Array {
-    return serialize(this.modules);
+    return serialize([this.modules, this.templates]);
   }
 }

@@ -31,6 +31,6 @@ export function commonModules(): ModuleStore {
   for (let kind = ''; kind !== 'done' && kind !== 'idle'; ) {
     kind = kernel.run({ action: () => 'run', budget: 50_000_000 }).kind;
   }
-  cpu.interpreter.keepFunctions();
+  cpu.keepModules();
   return modules;
 }
