@@ -262,8 +262,11 @@ const isZero = (view: DataView, at: number, bytes: number): boolean => {
   return true;
 };
 
-/** XINUSE: the components of `mask` that are not in their initial configuration (SDM vol. 1, 13.6). */
-export function componentsInUse(regs: FpuHolder, mask = -1): number {
+/**
+ * XINUSE: the components of `mask` that are not in their initial configuration (SDM vol. 1, 13.6).
+ * @param registers how many vector registers count: 8 outside 64-bit mode
+ */
+export function componentsInUse(regs: FpuHolder, mask = -1, registers = 16): number {
   const { view } = regs;
   const fpu = new X87(view);
   const x87 =
@@ -275,7 +278,7 @@ export function componentsInUse(regs: FpuHolder, mask = -1): number {
     fpu.fdp !== 0n ||
     !isZero(view, State.st, 128);
   let sse = false;
-  for (let i = 0; i < 16; i++) {
+  for (let i = 0; i < registers; i++) {
     sse ||= !isZero(view, vectorOffset(i), 16);
   }
   let inUse = (x87 ? XFEATURE_X87 : 0) | (sse ? XFEATURE_SSE : 0);
@@ -284,7 +287,8 @@ export function componentsInUse(regs: FpuHolder, mask = -1): number {
       continue;
     }
     const stride = strideOf(c);
-    for (let n = 0; n < c.registers; n++) {
+    const counted = componentBytes(c, registers) / stride;
+    for (let n = 0; n < counted; n++) {
       if (!isZero(view, c.at(n), stride)) {
         inUse |= c.feature;
         break;
@@ -307,7 +311,7 @@ export function xsave(
   image: Uint8Array = new Uint8Array(xstateSize(mask | XCR0)),
 ): Uint8Array {
   const out = viewOf(image);
-  const inUse = mask & componentsInUse(regs, mask);
+  const inUse = mask & componentsInUse(regs, mask, registers);
   // The image is zero already, as most of the initial configurations are.
   if (inUse & XFEATURE_X87) {
     saveX87(regs.view, out, wide);

@@ -247,7 +247,13 @@ export class Decoder {
   /** An EVEX prefix and what follows it; Intel SDM vol. 2, 2.7. */
   private evex(i: Instruction, long: boolean): boolean {
     const p0 = this.u8();
-    if ((p0 & 7) === 0) return false;
+    if ((p0 & 3) === 0 || (p0 & 7) === 7) {
+      // Of a map that does not exist: as long as what 62 would be without the extension.
+      i.modrm = p0;
+      i.rm = p0 & 7;
+      if (p0 < 0xc0) this.memory(i, long);
+      return false;
+    }
     const p1 = this.u8();
     const p2 = this.u8();
     const map = p0 & 7;
@@ -325,6 +331,7 @@ export class Decoder {
   }
 
   private peek(): number {
+    if (this.at - this.start >= MAX_LENGTH) throw this.tooLong;
     if (this.at >= this.end) throw this.outOfBytes;
     return this.bytes[this.at]!;
   }

@@ -233,17 +233,23 @@ const maskedStore =
     const source = lanesOf(c, 2);
     const perLane = 128 / bits;
     const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
-    const before = (): void => {
-      checkElements(c, conditions, address, bits, true);
+    const at = (i: number): I64 => i64.add(address, (i * bits) / 8);
+    const probe = (): void => {
       conditions.forEach((condition, i) => {
-        c.if(condition, () => c.probe(c.let(i64.add(address, (i * bits) / 8)), bits / 8));
+        c.if(condition, () => c.probe(c.let(at(i)), bits / 8));
       });
     };
     if (c.checked) {
-      // What crosses 4 GiB outside 64-bit mode is stored element by element.
-      const end = i64.add(address, (conditions.length * bits) / 8 - 1);
-      c.if(i64.le_u(end, c.get('ripMask') as I64), before);
-    } else before();
+      // An element that crosses 4 GiB outside 64-bit mode faults when those before it are stored.
+      const most = c.let(c.get('ripMask') as I64);
+      const crosses = (i: number): I32 => i32.and(i64.le_u(at(i), most), i64.gt_u(i64.add(at(i), bits / 8 - 1), most));
+      const early = conditions.map((condition, i) => c.let(i32.and(condition, i32.eqz(crosses(i)))));
+      checkElements(c, early, address, bits, true);
+      c.if(i64.le_u(i64.sub(at(conditions.length), 1), most), probe);
+    } else {
+      checkElements(c, conditions, address, bits, true);
+      probe();
+    }
     conditions.forEach((condition, i) => {
       const value = source[Math.floor(i / perLane)]!;
       c.if(condition, () => {

@@ -102,7 +102,7 @@ const xsaveRow = (optimised: boolean): Lower =>
     const address = wholeArea(h, 64n, xstateSize(mask), true);
     h.probe(address, XSAVE_HEADER + 64);
     const before = h.load(64, address + BigInt(XSAVE_HEADER));
-    const inUse = componentsInUse(h);
+    const inUse = componentsInUse(h, -1, registersOf(h));
     const image = xsave(h, mask, isWide(h), registersOf(h));
     storeComponents(h, address, image, optimised ? mask & inUse : mask, (mask & (XFEATURE_SSE | XFEATURE_AVX)) !== 0);
     h.store(64, address + BigInt(XSAVE_HEADER), (before & ~BigInt(mask)) | BigInt(mask & inUse));
@@ -114,7 +114,7 @@ const xsavec = helper((h) => {
   h.probe(address, XSAVE_HEADER + 64);
   // MXCSR belongs to SSE here and counts for its being in use.
   const mxcsr = h.get('mxcsr') !== MXCSR_DEFAULT ? XFEATURE_SSE : 0;
-  const components = mask & (componentsInUse(h) | mxcsr);
+  const components = mask & (componentsInUse(h, -1, registersOf(h)) | mxcsr);
   const image = xsave(h, mask, isWide(h), registersOf(h));
   storeComponents(h, address, image, components, (components & XFEATURE_SSE) !== 0, mask);
   h.store(64, address + BigInt(XSAVE_HEADER), BigInt(components));
@@ -153,7 +153,7 @@ const xgetbv = helper((h) => {
   if (index > 1) {
     h.raise(Vector.GP);
   }
-  h.setRegister(0, 32, BigInt(index ? componentsInUse(h) & h.cpu.xcr0 : h.cpu.xcr0));
+  h.setRegister(0, 32, BigInt(index ? componentsInUse(h, -1, registersOf(h)) & h.cpu.xcr0 : h.cpu.xcr0));
   h.setRegister(2, 32, 0n);
 });
 

@@ -75,6 +75,12 @@ function environmentOf(random: Random, mode: Mode, at: number): Environment {
 
 const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x66, 0x67, 0xf0, 0xf0, 0xf2, 0xf3];
 
+/** What was changed may have become shorter: what is left over would run too. */
+function onlyFirst(code: readonly number[], mode: Mode): readonly number[] {
+  const { code: known, length } = factsOf(Uint8Array.from(code), mode, 0);
+  return known === 0 ? code : code.slice(0, length);
+}
+
 /** Prefixes that the encoding does not ask for, in front or right before the opcode; at times too many of them. */
 function withOddPrefixes(random: Random, code: readonly number[], mode: Mode, wide: boolean): readonly number[] {
   const extra: number[] = [];
@@ -89,8 +95,7 @@ function withOddPrefixes(random: Random, code: readonly number[], mode: Mode, wi
   const made = [...code.slice(0, place), ...extra, ...code.slice(place)];
   const bytes = Uint8Array.from(made);
   if (!isComparable(bytes, mode, wide)) return code;
-  // With another address size it may be shorter: what is left over would run too.
-  return made.slice(0, Math.max(1, factsOf(bytes, mode, 0).length));
+  return onlyFirst(made, mode);
 }
 
 interface Assembled extends Omit<Encoded, 'code' | 'fsBase' | 'gsBase'> {
@@ -103,7 +108,10 @@ interface Assembled extends Omit<Encoded, 'code' | 'fsBase' | 'gsBase'> {
 function make(encoding: Encoding, random: Random, environment: Environment, at: number, inline: boolean): Encoded {
   if (!encoding.evex) return encode(encoding, random, environment, at, inline);
   const made = encodeEvex(encoding, random, environment, at, inline, inline);
-  if (inline || isComparable(Uint8Array.from(made.code), environment.mode, true)) return made;
+  if (inline) return made;
+  if (isComparable(Uint8Array.from(made.code), environment.mode, true)) {
+    return { ...made, code: onlyFirst(made.code, environment.mode) };
+  }
   return encodeEvex(encoding, random, environment, at, inline, true);
 }
 

@@ -7,7 +7,7 @@ import type { Encoding } from './templates.ts';
 /** How often a pair is to be completed before its turn comes no more often than that of others. */
 const ENOUGH = 3;
 /** States for each piece of code. */
-const STATES = 3;
+const STATES = 4;
 
 /** Takes all encodings in all modes in turn, and those whose rows are yet to be completed more often. */
 export class Schedule {
