@@ -110,10 +110,10 @@ const ud: Lower = (c) => c.raise(Vector.UD);
 const bound = helper((h) => {
   const { size } = h;
   const at = h.address(1);
-  const low = BigInt.asIntN(size, h.load(size, at));
-  const high = BigInt.asIntN(size, h.load(size, at + BigInt(size / 8)));
   const index = BigInt.asIntN(size, h.read(0));
-  if (index < low || index > high) h.raise(Vector.BR);
+  // Below the lower bound the upper one is not read any more.
+  if (index < BigInt.asIntN(size, h.load(size, at))) h.raise(Vector.BR);
+  if (index > BigInt.asIntN(size, h.load(size, at + BigInt(size / 8)))) h.raise(Vector.BR);
 });
 
 const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'];

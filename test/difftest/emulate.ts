@@ -37,12 +37,13 @@ import {
   ZMM_HIGH,
 } from './protocol.ts';
 
+const OPTIONAL = /^(AES|PCLMULQDQ|SHA|ADX|AVX2?|BMI[12]|FMA|F16C|MOVBE|POPCNT|LZCNT|S?SSE[34].*|AVX512.*)$/;
+const KNOWN: ReadonlySet<string> = new Set([...Object.values(FEATURES).flat(), ...AVX512_FEATURES]);
+
 /** Does our CPUID announce a feature (iced's name)? What it has no bit for, every x86-64 has. */
 export function announced(feature: string): boolean {
-  const name = { LZCNT: 'abm', SSE4_1: 'sse4_1', SSE4_2: 'sse4_2' }[feature] ?? feature.toLowerCase();
-  const optional = /^(AES|PCLMULQDQ|SHA|ADX|AVX2?|BMI[12]|FMA|F16C|MOVBE|POPCNT|LZCNT|S?SSE[34].*|AVX512.*)$/;
-  const known = [...Object.values(FEATURES).flat(), ...AVX512_FEATURES];
-  return !optional.test(feature) || known.some((bit) => bit === name);
+  const name = feature === 'LZCNT' ? 'abm' : feature.toLowerCase();
+  return KNOWN.has(name) || !OPTIONAL.test(feature);
 }
 
 const TF = 0x100;

@@ -20,7 +20,7 @@ import {
 import type { Mode, Patch, TestCase } from './protocol.ts';
 import { Random } from './random.ts';
 import { AC, edgeValue, type Profile, type States } from './state.ts';
-import { type Encoding, factsOf, isComparable } from './templates.ts';
+import { type Encoding, isComparable, lengthOf } from './templates.ts';
 
 /** A case as it is recorded: what the seed does not give. */
 export interface Draft {
@@ -77,8 +77,8 @@ const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x66, 0x67, 0xf0, 0x
 
 /** What was changed may have become shorter: what is left over would run too. */
 function onlyFirst(code: readonly number[], mode: Mode): readonly number[] {
-  const { code: known, length } = factsOf(Uint8Array.from(code), mode, 0);
-  return known === 0 ? code : code.slice(0, length);
+  const length = lengthOf(Uint8Array.from(code), mode);
+  return length === 0 ? code : code.slice(0, length);
 }
 
 /** Prefixes that the encoding does not ask for, in front or right before the opcode; at times too many of them. */

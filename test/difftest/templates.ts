@@ -308,6 +308,16 @@ export function factsOf(code: Uint8Array, mode: Mode, rip: number): Facts {
   return facts;
 }
 
+/** How long the first instruction is; 0 when it does not exist. */
+export function lengthOf(code: Uint8Array, mode: Mode): number {
+  const decoder = new Decoder(mode, padded(code), DecoderOptions.None);
+  const instruction = decoder.decode();
+  const length = instruction.code === IcedCode.INVALID ? 0 : instruction.length;
+  instruction.free();
+  decoder.free();
+  return length;
+}
+
 /** May bytes that came about by chance run on the host and be compared? `wide`: with AVX-512. */
 export function isComparable(code: Uint8Array, mode: Mode, wide: boolean): boolean {
   const decoder = new Decoder(mode, padded(code), DecoderOptions.None);
