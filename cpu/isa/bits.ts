@@ -99,7 +99,7 @@ export const bitsRows: readonly Row[] = [
   ...kinds.flatMap(([name, digit, opcode, change]) => {
     const lock = change ? ({ lock: true } as const) : {};
     return [
-      op(name, `0F ${opcode} /r`, 'Ev Gv', bitTest(change, true), lock),
+      op(name, `0F ${opcode} /r`, 'Ev Gv', bitTest(change, true), { ...lock, late: true }),
       op(name, `0F BA /${digit}`, 'Ev Ib', bitTest(change, false), lock),
     ];
   }),

@@ -63,7 +63,10 @@ export interface RowOptions {
   /** The row goes through the elements of its memory operand itself: those that a mask leaves out are not
    * checked, and none is subject to the alignment check. */
   readonly elementwise?: true;
-  /** Something has happened before the memory operand is accessed: VCVTPS2PH's flags are in MXCSR even when it faults. */
+  /**
+   * The memory operand is not to be checked before anything else: VCVTPS2PH's flags are in MXCSR even when it faults; the
+   * address of BT with a register is not the one that is accessed.
+   */
   readonly late?: true;
   /** SIB.index names a vector register (VSIB). */
   readonly vsib?: true;
