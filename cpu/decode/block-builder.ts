@@ -146,7 +146,7 @@ export class BlockBuilder {
   private write(i: Instruction, at: number, offset: number): number {
     const { data } = this;
     const next = offset + i.length;
-    const { string, addressOnly, elementwise } = i.row.row.options;
+    const { string, addressOnly, elementwise, late } = i.row.row.options;
     const accesses = i.isMemory && !addressOnly;
     const segment = i.segment < 0 ? Segment.DS : i.segment;
     // Elements that are masked off are not checked, and each wraps by itself.
@@ -154,7 +154,7 @@ export class BlockBuilder {
     const checked =
       (this.mode & (Mode.Long | Mode.Flat)) === 0 ||
       (!(this.mode & Mode.Long) && (each || (segment >= Segment.FS && isSpecial(i, accesses)))) ||
-      (each && segment >= Segment.FS) ||
+      ((each || (accesses && late === true)) && segment >= Segment.FS) ||
       ((accesses || string !== undefined) &&
         (this.isChecked(segment, i.addressSize) || (string === 'both' && this.isChecked(Segment.ES, 32))));
     const handler = this.interpreter.handlerFor(i, checked);
@@ -256,13 +256,11 @@ export class BlockBuilder {
 
 /**
  * What `ea` does not suit: strings; where the row does not say how many bytes there are; where there is an effect before
- * the access, as with MMX.
+ * the access, as with MMX, or as a row tells (`late`).
  */
 function isSpecial({ row }: Instruction, accesses: boolean): boolean {
-  const { string, late } = row.row.options;
-  if (string !== undefined) return true;
-  if (!accesses) return false;
-  return late === true || row.operands.some((o) => (o.place === 'M' && o.size === '') || 'PQN'.includes(o.place));
+  if (row.row.options.string !== undefined) return true;
+  return accesses && row.operands.some((o) => (o.place === 'M' && o.size === '') || 'PQN'.includes(o.place));
 }
 
 /** Address in the state of a register operand; the number itself for segment, control and debug registers. */
