@@ -101,6 +101,11 @@ export interface Ops extends Builder {
   branch(condition?: I32): void;
   /** Jump to an address in CS. Ends the block. */
   jump(rip: I64): void;
+  /**
+   * A tier that knows most targets of `jump` finds out by itself whether a target is canonical, when it is none of those: RSP,
+   * all that may have changed by then, is what it is now.
+   */
+  canonicalLater?(): boolean;
   /** Goes on after this instruction through the run loop: TF or the mode changed. Ends the block. */
   leave(): void;
   /** Base of the segment of the memory operand, or of DS or its override in string instructions. */

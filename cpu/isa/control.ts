@@ -20,7 +20,10 @@ function canonical(c: Ops, rip: I64): I64 {
   return rip;
 }
 
-const jmpIndirect: Lower = (c) => c.jump(canonical(c, c.let(target(c.read(0)))));
+/** The same where nothing but RSP changes. */
+const jumpTarget = (c: Ops, rip: I64): I64 => (c.size === 64 && c.canonicalLater?.() ? rip : canonical(c, rip));
+
+const jmpIndirect: Lower = (c) => c.jump(jumpTarget(c, c.let(target(c.read(0)))));
 
 /** CALL stores the return address, then finds that the target is beyond the limit or not canonical, then moves RSP. */
 function pushReturn(c: Ops, checkTarget: () => void): void {
@@ -50,7 +53,7 @@ const callIndirect: Lower = (c) => {
 
 const ret: Lower = (c) => {
   const top = c.pop(c.size);
-  const to = canonical(c, c.let(target(top.value)));
+  const to = jumpTarget(c, c.let(target(top.value)));
   c.checkTarget(to);
   top.commit();
   c.jump(to);

@@ -2,7 +2,7 @@
 import type { Interpreter } from '../interp/interpreter.ts';
 import { Pseudo } from '../interp/pseudo.ts';
 import { RECORD_SIZE, Rec } from '../interp/record.ts';
-import { type I64, i64 } from '../ir/expr.ts';
+import { i64 } from '../ir/expr.ts';
 import type { RuntimeImports } from '../runtime/module.ts';
 import { MEMORY_PAGES } from '../state.ts';
 import { assemble, ByteWriter, type FunctionBody } from '../wasm/writer.ts';
@@ -16,7 +16,7 @@ import { MxcsrClass } from './mxcsr.ts';
 import { type BlockBuilder, isOwnLoop, Nesting } from './nesting.ts';
 import { Local, local, RegionCode, VOID } from './region-code.ts';
 import { Untranslatable } from './region-operands.ts';
-import { type Knowledge, RegionOps } from './region-ops.ts';
+import { type End, type Knowledge, RegionOps } from './region-ops.ts';
 import { scalarsOf } from './scalars.ts';
 import { type Site, walk } from './sites.ts';
 
@@ -32,6 +32,9 @@ export interface CompiledRegion {
 /** A row turned out to have no translation: the graph is to be formed again without it. */
 export class Retry extends Error {}
 
+type JumpEnd = Extract<End, { kind: 'jump' }>;
+
+const RSP = 4;
 const RUN_TYPE = { params: [], results: ['i32'] } as const;
 
 export interface CompileOptions {
@@ -228,7 +231,7 @@ class Compiler implements BlockBuilder<Leaving> {
       return;
     }
     if (end.kind === 'jump') {
-      this.computed(n, node, end.rip, leaving);
+      this.computed(n, node, end, leaving);
       return;
     }
     if (end.condition === undefined) {
@@ -247,12 +250,18 @@ class Compiler implements BlockBuilder<Leaving> {
   }
 
   /** A jump to an address that is known only now: compared with those seen before. */
-  private computed(n: number, node: BlockNode, rip: I64, leaving: Leaving): void {
-    const { code, nesting } = this;
+  private computed(n: number, node: BlockNode, { rip, unsure }: JumpEnd, leaving: Leaving): void {
+    const { code, nesting, exits } = this;
     const to = code.reserve('i64');
     code.emit(rip);
     code.set(to);
     const value = local('i64', to);
+    const sp = code.reserve('i64');
+    const redo = unsure && exits.redoExit();
+    if (unsure) {
+      code.emit(unsure);
+      code.set(sp);
+    }
     const known = node.successors;
     if (nesting.hasTable(n)) nesting.table(known, value);
     else {
@@ -266,7 +275,18 @@ class Compiler implements BlockBuilder<Leaving> {
         code.op(0x0b);
       }
     }
+    if (redo !== undefined) {
+      code.emit(i64.ne(i64.shr_s(i64.shl(value, 16), 16), value));
+      code.w.hint(false);
+      code.op(0x04, VOID);
+      code.depth++;
+      code.get(sp);
+      code.set(RSP);
+      exits.leaveBy(redo);
+      code.depth--;
+      code.op(0x0b);
+    }
     code.storeRip(value);
-    this.exits.leave(-1, 'leave', node.rip);
+    exits.leave(-1, 'leave', node.rip);
   }
 }

@@ -43,9 +43,7 @@ export class RegionExits {
   /** Control goes elsewhere. */
   leave(rip: Rip, kind: 'leave' | 'budget' = 'leave', site: Rip = -1): void {
     this.list.push({ rip, back: 0, kind, site, count: 0 });
-    this.code.constant(this.list.length - 1);
-    this.code.op(0x0c);
-    this.code.w.uleb(this.code.depth - 1);
+    this.leaveBy(this.list.length - 1);
   }
 
   /** Leaves before the instruction when the condition on the stack holds. */
@@ -62,12 +60,17 @@ export class RegionExits {
   /** Leaves before the instruction. */
   exit(): void {
     this.before?.();
-    this.code.constant(this.redoExit());
+    this.leaveBy(this.redoExit());
+  }
+
+  leaveBy(number: number): void {
+    this.code.constant(number);
     this.code.op(0x0c);
     this.code.w.uleb(this.code.depth - 1);
   }
 
-  private redoExit(): number {
+  /** The number of the exit before the instruction. */
+  redoExit(): number {
     const { node, record, data } = this;
     if (this.redo < 0) {
       this.list.push({

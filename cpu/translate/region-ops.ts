@@ -17,10 +17,10 @@ import { RegionOperands, Untranslatable } from './region-operands.ts';
 import type { Site } from './sites.ts';
 import type { Value } from './values.ts';
 
-/** How the block leaves, once its last instruction is built. */
+/** How the block leaves, once its last instruction is built. `unsure`: RSP before it, when RIP may not be canonical. */
 export type End =
   | { readonly kind: 'branch'; readonly condition: I32 | undefined }
-  | { readonly kind: 'jump'; readonly rip: I64 };
+  | { readonly kind: 'jump'; readonly rip: I64; readonly unsure: I64 | undefined };
 
 /** What the region's builder gives. */
 export interface Region extends CheckExits {
@@ -45,6 +45,7 @@ export class RegionOps extends RegionOperands implements Ops {
   end: End | undefined;
   private readonly region: Region;
   private ended = false;
+  private unsure: I64 | undefined;
   readonly floatFacts: FloatFacts;
 
   constructor(code: RegionCode, region: Region, data: DataView, vectorLanes: number) {
@@ -76,6 +77,7 @@ export class RegionOps extends RegionOperands implements Ops {
   build(record: number, variant: Variant, blockRip: number): void {
     this.beginInstruction(record, blockRip, variant);
     this.ended = false;
+    this.unsure = undefined;
     variant.row.row.lower(this);
     if (this.touchesMmx) this.enterMmx();
     this.endInstruction();
@@ -221,8 +223,13 @@ export class RegionOps extends RegionOperands implements Ops {
     this.end = { kind: 'branch', condition };
   }
 
+  canonicalLater(): boolean {
+    this.unsure = this.code.register(4);
+    return true;
+  }
+
   jump(rip: I64): void {
-    this.end = { kind: 'jump', rip: this.let(rip) };
+    this.end = { kind: 'jump', rip: this.let(rip), unsure: this.unsure };
   }
 
   leave(): void {
