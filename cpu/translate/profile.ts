@@ -14,6 +14,9 @@ const MAX_SEEN = 64;
 /** Runs of a block in a trace whose addresses are noted. */
 const MAX_TOUCHES = 8;
 
+/** The lowest address that a program's tables have. */
+const LOWEST_TABLE = 0x10000;
+
 /** A page that a window is around. */
 export interface Anchor {
   readonly page: number;
@@ -159,8 +162,8 @@ export class Profile {
     for (const node of graph.nodes) {
       for (const s of sitesOf(this.data, this.interpreter, node.first, node.block.end, node.rip)) {
         const key = this.siteKey(node.rip, s);
-        const absolute = s.base === -1 && (s.index === -1 || s.bound >= 0);
-        const fixed = absolute ? { address: s.delta, count: 1 } : undefined;
+        // A table at an address in the instruction, by whatever index.
+        const fixed = s.base < 0 && s.delta >= LOWEST_TABLE ? { address: s.delta, count: 1 } : undefined;
         const seen = this.touched.get(key) ?? fixed;
         if (!seen) continue;
         const page = Math.floor(seen.address / PAGE_SIZE);
