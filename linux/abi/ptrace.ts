@@ -137,6 +137,7 @@ export const PTRACE_O_TRACESYSGOOD = 1,
 
 /** task->ptrace, include/linux/ptrace.h: the options stand from bit 3 on. */
 export const PT_PTRACED = 1,
+  PT_PTRACE_CAP = 4,
   PT_OPT_FLAG_SHIFT = 3,
   PT_SEIZED = 0x1_0000;
 export const PT_TRACESYSGOOD = PTRACE_O_TRACESYSGOOD << PT_OPT_FLAG_SHIFT,

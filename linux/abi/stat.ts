@@ -7,6 +7,7 @@ export const S_IFMT = 0o170000,
   S_IFDIR = 0o040000,
   S_IFCHR = 0o020000,
   S_IFIFO = 0o010000;
+export const S_IXGRP = 0o010;
 export const S_ISUID = 0o4000,
   S_ISGID = 0o2000,
   S_ISVTX = 0o1000;

@@ -22,6 +22,8 @@ export interface BinPrm {
   interp: string;
   argv: Uint8Array[];
   readonly envp: readonly Uint8Array[];
+  /** AT_SECURE. */
+  secure: boolean;
   /** How many scripts led here. */
   depth: number;
 }
@@ -48,7 +50,7 @@ export function kernel_read(file: File, pos: number, count: number): Uint8Array 
   return typeof bytes === 'number' ? new Uint8Array(0) : bytes;
 }
 
-/** The read of prepare_binprm(). Not modelled: set-user-ID programs. */
+/** The read of prepare_binprm(). */
 export function prepare_binprm(file: File): Uint8Array {
   const buf = new Uint8Array(BINPRM_BUF_SIZE);
   buf.set(kernel_read(file, 0, BINPRM_BUF_SIZE));

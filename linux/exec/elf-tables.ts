@@ -52,7 +52,7 @@ export function create_elf_tables(bprm: BinPrm, args: ArgPages, elf: ElfAddresse
     [at.AT_EUID, cred.euid],
     [at.AT_GID, cred.gid],
     [at.AT_EGID, cred.egid],
-    [at.AT_SECURE, cred.uid !== cred.euid || cred.gid !== cred.egid ? 1 : 0],
+    [at.AT_SECURE, bprm.secure ? 1 : 0],
     [at.AT_RANDOM, randomAt],
     [at.AT_EXECFN, args.exec],
     [at.AT_PLATFORM, platformAt],

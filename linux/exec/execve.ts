@@ -38,6 +38,7 @@ export function do_execve(
     interp: filename,
     argv: argv.map(bytes),
     envp: envp.map(bytes),
+    secure: false,
     depth: 0,
     committed: false,
   };

@@ -4,13 +4,17 @@ import { type Abi, Mm } from '../mm/mm.ts';
 import { READ_IMPLIES_EXEC } from '../mm/mmap.ts';
 import { flush_ptrace_hw_breakpoint } from '../ptrace/debugreg.ts';
 import { copySighand } from '../signal/sighand.ts';
+import { commit_creds } from '../task/cred.ts';
 import { de_thread, mm_release } from '../task/exit.ts';
 import { exit_itimers } from '../task/posix-timers.ts';
 import type { Task } from '../task/task.ts';
 import { TIF_ADDR32, TIF_IA32, TIF_X32 } from '../task/thread-info.ts';
 import type { BinPrm } from './binprm.ts';
+import { cap_bprm_set_creds } from './creds.ts';
 
 const ADDR_COMPAT_LAYOUT = 0x020_0000;
+/** READ_IMPLIES_EXEC, ADDR_NO_RANDOMIZE, ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO. */
+const PER_CLEAR_ON_SETID = 0x074_0000;
 const PER_MASK = 0xff;
 const PER_LINUX32 = 8;
 
@@ -44,12 +48,14 @@ function flush_signal_handlers(task: Task): void {
 export function flush_old_exec(bprm: BinPrm, abi: Abi): number {
   const { task } = bprm;
   const { kernel } = task;
+  const creds = cap_bprm_set_creds(task, bprm.file.inode);
   const error = de_thread(task);
   if (error !== 0) return error;
   mm_release(task);
   const old = task.mm;
   const mm = new Mm(kernel, task.group.rlimits);
   set_personality(task, abi);
+  if (creds.setsId) task.personality &= ~PER_CLEAR_ON_SETID;
   mm.arch_pick_mmap_layout(abi, (task.personality & ADDR_COMPAT_LAYOUT) !== 0);
   mm.dumpFilter = task.mm.dumpFilter;
   const { cred } = task;
@@ -71,6 +77,9 @@ export function flush_old_exec(bprm: BinPrm, abi: Abi): number {
   task.exitSignal = 17;
   task.didExec = true;
   task.keepCaps = false;
+  // install_exec_creds().
+  commit_creds(task, creds.cred);
+  bprm.secure = creds.secure;
   task.comm = Buffer.from(bprm.filename.slice(bprm.filename.lastIndexOf('/') + 1))
     .subarray(0, 15)
     .toString('utf8');

@@ -1,9 +1,10 @@
 /** The beginning of tracing: ptrace_attach(), ptrace_traceme(), kernel/ptrace.c. */
 import { EIO, EPERM } from '../abi/errno.ts';
-import { PT_OPT_FLAG_SHIFT, PT_PTRACED, PT_SEIZED, PTRACE_O_MASK } from '../abi/ptrace.ts';
+import { PT_OPT_FLAG_SHIFT, PT_PTRACE_CAP, PT_PTRACED, PT_SEIZED, PTRACE_O_MASK } from '../abi/ptrace.ts';
 import { SIGSTOP } from '../abi/signal.ts';
 import { do_jobctl_trap } from '../signal/group-stop.ts';
 import { kernelInfo, send_signal } from '../signal/queue.ts';
+import { CAP_SYS_PTRACE, capable } from '../task/cred.ts';
 import { JOBCTL_TRAP_STOP, task_set_jobctl_pending } from '../task/jobctl.ts';
 import type { Task } from '../task/task.ts';
 import { cap_ptrace_traceme, ptrace_may_access } from './access.ts';
@@ -36,7 +37,7 @@ function attach(tracer: Task, task: Task, flags: number, seize: boolean): number
   const error = ptrace_may_access(tracer, task, 'real');
   if (error) return error;
   if (task.exitState !== undefined || task.ptrace !== 0) return -EPERM;
-  task.ptrace = flags;
+  task.ptrace = flags | (capable(tracer.cred, CAP_SYS_PTRACE) ? PT_PTRACE_CAP : 0);
   ptrace_link(task, tracer);
   if (!seize) send_signal(task, kernelInfo(SIGSTOP), false);
   // A stopped task goes over into the tracer's stop, and nobody sees it run meanwhile.

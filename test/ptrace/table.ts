@@ -22,6 +22,16 @@ export const ROWS: readonly PtraceRow[] = [
   { name: 'breakpoints' },
   { name: 'memory' },
   { name: 'threads' },
+  {
+    name: 'exec',
+    exceptions: [
+      instead(
+        'PTRACE_TRACEME of v4.7 does not ask whether the tracer could change the user; PTRACE_ATTACH does',
+        /(a tracer of root +)root 1/,
+        '$1root 0',
+      ),
+    ],
+  },
   { name: 'access' },
   {
     name: 'deaths',

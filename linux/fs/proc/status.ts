@@ -10,7 +10,8 @@ export function stateOf(task: Task): string {
   if (task.exitState === 'dead') return 'X (dead)';
   if (task.inDebugStop || task.state === 'traced') return 't (tracing stop)';
   if (task.state === 'stopped') return 'T (stopped)';
-  return task.state === 'blocked' ? 'S (sleeping)' : 'R (running)';
+  if (task.state === 'blocked') return task.wait?.killable ? 'D (disk sleep)' : 'S (sleeping)';
+  return 'R (running)';
 }
 
 const hex16 = (value: bigint): string => BigInt.asUintN(64, value).toString(16).padStart(16, '0');
