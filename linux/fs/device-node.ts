@@ -6,8 +6,7 @@ import { Inode } from './inode.ts';
 import type { SuperBlock } from './super-block.ts';
 
 /**
- * A device's name on a disk. The machine's own devices are in /dev; a node elsewhere opens nothing.
- * Not modelled: chrdev_open() through a node that mknod made or that the lower directory holds.
+ * A device's name on a disk. It opens the machine's device of that number, if there is one in /dev: `Vfs.openDentry()`.
  */
 export class DeviceInode extends Inode {
   constructor(sb: SuperBlock, mode: number, rdev: bigint, ino?: bigint) {

@@ -25,7 +25,7 @@ import {
   O_TMPFILE,
   O_TRUNC,
 } from '../abi/fcntl.ts';
-import { type Kstat, S_IFREG } from '../abi/stat.ts';
+import { type Kstat, S_IFMT, S_IFREG } from '../abi/stat.ts';
 import {
   MQUEUE_MAGIC,
   OVERLAYFS_SUPER_MAGIC,
@@ -38,6 +38,7 @@ import type { Task } from '../task/task.ts';
 import type { AddressSpace } from './address-space.ts';
 import { AbsentDeviceInode, devtmpfs } from './char-devices.ts';
 import { Dentry } from './dentry.ts';
+import { DeviceInode } from './device-node.ts';
 import { alloc_file, type File } from './file.ts';
 import { HostFiles } from './host-files.ts';
 import { type HostIo, HostStreamInode, noHostIo } from './host-stream.ts';
@@ -106,6 +107,7 @@ export class Vfs {
   readonly maxInodes: number;
   buffered = 0;
   readonly random: RandomPool;
+  readonly dev: MemoryDirInode;
   /** /dev/pts: the host's terminal is 0. */
   readonly pts: MemoryDirInode;
   readonly streams = new Map<number, HostStreamInode>();
@@ -129,6 +131,7 @@ export class Vfs {
     dev.add('tty', new AbsentDeviceInode(dev.sb, 'char', 5, 0, 0o666));
     dev.add('console', new AbsentDeviceInode(dev.sb, 'char', 5, 1, 0o600));
     this.pts = dev.lookup('pts') as MemoryDirInode;
+    this.dev = dev;
     this.mount('dev', dev);
     this.mount('sys', sysfs(this.superBlock(0x13, SYSFS_MAGIC, 'sysfs', 1)));
   }
@@ -285,6 +288,8 @@ export class Vfs {
       return terminal === undefined ? -ENXIO : this.openDentry(ctx, terminal, flags);
     }
     if (inode instanceof PtmxInode && !pathOnly) return ptmx_open(dentry, this.pts, ctx.task, flags & ~STRIPPED);
+    const device = pathOnly ? undefined : this.deviceOf(inode);
+    if (device !== undefined) return this.openDentry(ctx, new Dentry(dentry.name, dentry.parent, device), flags);
     const file = alloc_file(dentry, flags & ~STRIPPED);
     const error = pathOnly ? 0 : inode.open(file, ctx.task);
     if (error < 0) {
@@ -296,6 +301,14 @@ export class Vfs {
     if (truncated) fsnotify(dentry, IN_MODIFY);
     if (inode instanceof TtyInode && !pathOnly) inode.opened(ctx.task, (flags & O_NOCTTY) !== 0);
     return file;
+  }
+
+  /** chrdev_open(): the machine's device that a node made elsewhere stands for. */
+  private deviceOf(node: Inode): Inode | undefined {
+    if (!(node instanceof DeviceInode)) return undefined;
+    for (const inode of this.dev.entries.values())
+      if (inode.rdev === node.rdev && ((inode.mode ^ node.mode) & S_IFMT) === 0) return inode;
+    return undefined;
   }
 
   /** deny_write_access(): a program that runs cannot be written. */

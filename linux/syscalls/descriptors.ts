@@ -7,6 +7,7 @@ import {
   EINVAL,
   EISDIR,
   ENODEV,
+  ENOTDIR,
   EOVERFLOW,
   EPERM,
   EPIPE,
@@ -124,6 +125,8 @@ function waitForLock(task: Task, file: File, wanted: FileLock, wait: boolean): S
   return block(task, { channels: [lockChannel(file.inode)] });
 }
 
+/** All but DN_MULTISHOT. */
+const DN_MASK = 0x7fff_ffff;
 const SETFL = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | F.O_ASYNC;
 
 /** do_fcntl(), fs/fcntl.c. */
@@ -156,6 +159,10 @@ function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: Flock
       return fcntl_lock(task, file, cmd, arg, flock);
     case F.F_GETOWN:
       return file.owner;
+    case F.F_NOTIFY:
+      // fcntl_dirnotify(). Not modelled: dnotify itself; -EINVAL is the answer without CONFIG_DNOTIFY.
+      if ((arg & DN_MASK) === 0) return 0;
+      return file.inode.isDir() ? -EINVAL : -ENOTDIR;
     case F.F_SETOWN:
       file.owner = arg | 0;
       return 0;

@@ -62,20 +62,22 @@ export const sys_fstat: PathStat = (task, fd, buf) => fstat(task, fd, buf, OLD_S
 
 // ---- statfs
 
-/** simple_statfs() with room that does not run out. */
+/** simple_statfs() with room for what guests can write; what they wrote is in use, and the root directory. */
 function kstatfs(dentry: Dentry): Kstatfs {
+  const { owner } = dentry.inode.sb;
   const disk = dentry.inode.sb.fsType === 'overlay' || dentry.inode.sb.fsType === 'devtmpfs';
   const blocks = disk ? 4194304 : 0;
   const files = disk ? 1048576 : 0;
+  const used = (count: number): number => (disk ? count + 1 : 0);
   const type = dentry.inode.sb.magic;
   return {
     type,
     bsize: 4096,
     blocks,
-    bfree: blocks,
-    bavail: blocks,
+    bfree: Math.max(0, blocks - used(owner.filePages)),
+    bavail: Math.max(0, blocks - used(owner.filePages)),
     files,
-    ffree: files,
+    ffree: Math.max(0, files - used(owner.inodes)),
     namelen: 255,
     frsize: 4096,
     flags: 0x1020, // ST_VALID | ST_RELATIME

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { isAbsolute, relative } from 'node:path';
 import type { Command } from 'commander';
 import { CpuContext } from '../../cpu/context.ts';
-import { O_RDONLY, O_WRONLY } from '../../linux/abi/fcntl.ts';
+import { O_RDONLY, O_RDWR, O_WRONLY } from '../../linux/abi/fcntl.ts';
 import { startProgram } from '../../linux/exec/init.ts';
 import type { File } from '../../linux/fs/file.ts';
 import type { Vfs } from '../../linux/fs/vfs.ts';
@@ -35,7 +35,9 @@ function findProgram(vfs: Vfs, program: string, cwd: string): string {
 
 /** 0-2 of the host; an end of one file that the host has on several descriptors stays one. */
 function standardStreams(vfs: Vfs): File[] {
-  return [vfs.hostStream(0, O_RDONLY), vfs.hostStream(1, O_WRONLY), vfs.hostStream(2, O_WRONLY)];
+  // A terminal is open for both, as login(1) leaves it: tmux and less use one descriptor for all.
+  const open = (fd: number, flags: number): File => vfs.hostStream(fd, vfs.io.isTty(fd) ? O_RDWR : flags);
+  return [open(0, O_RDONLY), open(1, O_WRONLY), open(2, O_WRONLY)];
 }
 
 async function run(program: string, args: readonly string[], options: MachineOptions): Promise<number> {

@@ -266,6 +266,30 @@ static void udp(void) {
   close(b);
 }
 
+/* What getaddrinfo() does to find out which address it would send from. */
+static void sources(void) {
+  int s = socket(AF_INET6, SOCK_DGRAM, 0);
+  struct sockaddr none = {.sa_family = AF_UNSPEC};
+  struct sockaddr_in6 any = in6("::", 9), mapped = in6("::ffff:127.0.0.1", 9);
+  struct sockaddr_in four = in4("0.0.0.0", 9), own = in4("127.0.0.1", 0);
+  R(connect(s, A(any)));
+  show_name("from", getsockname, s);
+  R(connect(s, &none, sizeof none));
+  show_name("after", getsockname, s);
+  R(connect(s, A(four)));
+  show_name("from", getsockname, s);
+  R(connect(s, &none, sizeof none));
+  R(connect(s, A(mapped)));
+  show_name("from", getsockname, s);
+  close(s);
+  s = socket(AF_INET, SOCK_DGRAM, 0);
+  R(bind(s, A(own)));
+  R(connect(s, A(four)));
+  R(connect(s, &none, sizeof none));
+  show_name("bound", getsockname, s);
+  close(s);
+}
+
 static void ipv6(void) {
   int l = socket(AF_INET6, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), c6 = socket(AF_INET6, SOCK_STREAM, 0);
   struct sockaddr_in6 any = in6("::", 0), one;
@@ -394,7 +418,7 @@ int main(void) {
   setvbuf(stdout, out, _IOLBF, sizeof out);
   tcp();
   udp();
-  ipv6();
+  sources(), ipv6();
   local();
   interfaces();
   int ep = epoll_create1(0), l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
