@@ -154,6 +154,9 @@ export class Blocks {
     const data = new DataView(bytes.buffer, start, RECORD_SIZE);
     bytes.copyWithin(first, block.start, block.end);
     this.cache.drop(block);
+    // Other blocks lead to the old records still.
+    new DataView(bytes.buffer).setUint16(block.start + Rec.handler, Pseudo.moved, true);
+    this.tlb.flushJumps();
     bytes.fill(0, start, first);
     data.setUint16(Rec.handler, Pseudo.region, true);
     data.setUint16(Rec.remaining, block.count, true);

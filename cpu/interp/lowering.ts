@@ -288,6 +288,14 @@ export class RecordOps extends OperandOps<I32> implements Ops {
     this.code.ended = true;
   }
 
+  /** Enters the block at this one's address that is there now. */
+  again(): void {
+    this.set('budget', i32.add(this.get('budget') as I32, this.code.field16(Rec.remaining)));
+    emitExpr(this.code.w, this.get('blockRip'));
+    this.around.jump(this.code.w, this.code.depth, 0);
+    this.code.ended = true;
+  }
+
   jump(rip: I64): void {
     this.checkTarget(rip);
     emitExpr(this.code.w, rip);

@@ -20,8 +20,10 @@ export const Pseudo = {
   raise: 5,
   /** A region of the translator begins with this block: the records of the block follow. */
   region: 6,
+  /** The block has moved: it is looked up again. */
+  moved: 7,
   /** The highest of these numbers. */
-  last: 6,
+  last: 7,
 } as const;
 
 export const pseudoRows: readonly Row[] = [
@@ -32,4 +34,5 @@ export const pseudoRows: readonly Row[] = [
   pseudo('ea', (c) => c.setEffectiveAddress()),
   pseudo('raise', (c) => c.raiseImmediate()),
   pseudo('region', (c) => c.enterRegion()),
+  pseudo('moved', (c) => c.again()),
 ];
