@@ -9,6 +9,7 @@ import type { HelperContext } from '../interp/helper-context.ts';
 import type { F32, F64, I32, I64, Int, IntLike, V128 } from './expr.ts';
 import type { Builder } from './function.ts';
 import type { KnownFloats } from './known-floats.ts';
+import type { KnownX87 } from './known-x87.ts';
 
 /** Number of a 16-byte lane in a vector register. */
 export type Lane = 0 | 1 | 2 | 3;
@@ -83,6 +84,8 @@ export interface Ops extends Builder {
 
   /** For a tier whose code is made for what MXCSR holds. */
   readonly floats?: KnownFloats | undefined;
+  /** For one whose code is made for what TOP, the tags and the control word are. */
+  readonly x87?: KnownX87 | undefined;
 
   /** Loads from an offset in the stack segment. */
   loadStack(bits: 16 | 32 | 64, offset: I64): Int;

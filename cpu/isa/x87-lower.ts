@@ -10,6 +10,7 @@ import type { Ops } from '../ir/ops.ts';
 import * as arith from '../runtime/x87-arith.ts';
 import * as move from '../runtime/x87-move.ts';
 import type { Lower } from './row.ts';
+import { knownLoadControl } from './x87-known.ts';
 import { SW_BUSY, SW_ES } from './x87-state.ts';
 
 type Slow = (h: HelperContext) => void;
@@ -251,6 +252,10 @@ export const storeExtended =
 
 /** FLDCW: bit 6 reads as one; exceptions that are no longer masked become pending. */
 export const loadControl: Lower = (c) => {
+  if (c.x87) {
+    knownLoadControl(c, c.x87);
+    return;
+  }
   raisePending(c);
   const cw = c.let(i32.or(i32.and(c.read(0) as I32, 0x1f3f), 0x40));
   c.set('fcw', cw);
@@ -261,10 +266,15 @@ export const loadControl: Lower = (c) => {
 };
 
 /** FNCLEX. */
-export const clearExceptions: Lower = (c) => c.set('fsw', i32.and(c.get('fsw') as I32, 0x7f00));
+export const clearExceptions: Lower = (c) => {
+  if (c.x87) c.x87.clear();
+  else c.set('fsw', i32.and(c.get('fsw') as I32, 0x7f00));
+};
 
 /** FWAIT. */
-export const wait: Lower = (c) => raisePending(c);
+export const wait: Lower = (c) => {
+  if (!c.x87) raisePending(c);
+};
 
 /** FFREE. */
 const free = (c: Ops): I32 => {

@@ -10,6 +10,7 @@ import { FLAGS_ALL } from '../softfloat/env.ts';
 import { fldenv, frstor, fsave, fstenv } from '../xsave.ts';
 import { helper, type Lower, op, type Row } from './row.ts';
 import { executeRegister } from './x87-execute.ts';
+import { knownMemory, knownRegister } from './x87-known.ts';
 import * as x from './x87-lower.ts';
 import { executeMemory } from './x87-memory.ts';
 import { CONSTANTS, initialise } from './x87-ops.ts';
@@ -83,7 +84,11 @@ const SIZES: Readonly<Record<string, number>> = { Mw: 2, Md: 4, Mq: 8, Mt: 10 };
 function memory(name: string, encoding: string, operand: string, lower: Lowering = helper, stores = false): Row {
   const [opcode, digit] = encoding.split(' /');
   const slow = memoryForm(Number.parseInt(opcode!, 16), Number(digit), SIZES[operand]!, stores);
-  return op(name, encoding, operand, lower(slow));
+  const other = lower(slow);
+  return op(name, encoding, operand, (c) => {
+    if (c.x87) knownMemory(c, c.x87, Number.parseInt(opcode!, 16), Number(digit));
+    else other(c);
+  });
 }
 const storing = (name: string, encoding: string, operand: string, lower?: Lowering): Row =>
   memory(name, encoding, operand, lower, true);
@@ -121,8 +126,14 @@ const moves: readonly Row[] = [
   storing('fistp', 'DF /7', 'Mq', x.storeInteger(64, true, false)),
 ];
 
-const register = (name: string, encoding: string, lower: Lowering = helper): Row =>
-  op(name, encoding, '', lower(registerForm));
+function register(name: string, encoding: string, lower: Lowering = helper): Row {
+  const [opcode, modrm] = encoding.split(' ').map((byte) => Number.parseInt(byte, 16));
+  const other = lower(registerForm);
+  return op(name, encoding, '', (c) => {
+    if (c.x87) knownRegister(c, c.x87, opcode!, modrm!);
+    else other(c);
+  });
+}
 
 /** D9 E0-FF one by one. */
 const NULLARY: readonly (readonly [string, number])[] = [

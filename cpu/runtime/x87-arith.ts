@@ -4,13 +4,14 @@
  * exceptions) is refused with nothing changed, and the meaning in TypeScript (isa/x87-ops.ts) answers.
  */
 import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
-import { define, type FunctionOps, type Variable } from '../ir/function.ts';
+import { type Builder, define, type Exprs, type FunctionOps, type Variable } from '../ir/function.ts';
 import { State } from '../state.ts';
 import {
   addMagnitudes,
   choose,
   choose32,
   divideMagnitudes,
+  type Magnitude,
   multiplyMagnitudes,
   nonzero,
   roundsUp,
@@ -38,7 +39,7 @@ export interface Extended {
 }
 
 /** Exponent field of a normal number's encoding. */
-export const exponentOf = (f: FunctionOps, a: Extended): I32 => f.let(i32.and(a.se, EXPONENT));
+export const exponentOf = (f: Builder, a: Extended): I32 => f.let(i32.and(a.se, EXPONENT));
 export const normalExponent = (e: I32): I32 => i32.lt_u(i32.sub(e, 1), 0x7ffe);
 export const isZero = (e: I32, m: I64): I32 => i32.and(i32.eqz(e), i64.eqz(m));
 
@@ -307,6 +308,39 @@ export const addNumber = onNumber('x87AddNumber', sum, 'signs');
 export const mulNumber = onNumber('x87MulNumber', product, 'nothing');
 export const divNumber = onNumber('x87DivNumber', quotient, 'order');
 
+/** A result rounded to nearest: exponent, significand, whether it went up, and what was lost. */
+function roundedToNearest(f: FunctionOps, r: Magnitude): Exprs<readonly ['i32', 'i64', 'i64', 'i64']> {
+  const lo = r.lo.value;
+  const up = f.let(i64.and(i64.shr_u(lo, 63), i64.or(nonzero(i64.shl(lo, 1)), r.hi.value)));
+  const m = f.let(i64.add(r.hi.value, up));
+  const wraps = f.let(i64.lt_u(m, up));
+  return [i32.add(r.e.value, wraps), i64.or(m, i64.shl(i64.extend_u(wraps), 63)), up, lo];
+}
+
+const NORMAL_RESULTS = ['i32', 'i64', 'i64', 'i64'] as const;
+
+/** The quotient of two significands whose exponents differ by `e`. */
+export const divNormal = define('x87DivNormal', ['i64', 'i64', 'i32'], NORMAL_RESULTS, (f, a, b, e) => {
+  const r = newResult(f);
+  divideMagnitudes(f, r, a, b, e);
+  return roundedToNearest(f, r);
+});
+
+/** The root of a positive normal number. */
+export const rootNormal = define('x87RootNormal', ['i64', 'i32'], NORMAL_RESULTS, (f, m, e) => {
+  const r = newResult(f);
+  rootInto(f, r, e, m);
+  return roundedToNearest(f, r);
+});
+
+function rootInto(f: FunctionOps, r: Magnitude, e: I32, m: I64): void {
+  const odd = f.let(i32.and(i32.xor(e, 1), 1));
+  const root = squareRoot(f, m, f.let(i64.extend_u(odd)));
+  r.hi.set(root.hi);
+  r.lo.set(root.lo);
+  r.e.set(i32.add(i32.shr_s(i32.sub(i32.sub(e, BIAS), odd), 1), BIAS));
+}
+
 /** FSQRT. */
 export const squareRootTop = define('x87Sqrt', [], ['i32'], (f) => {
   const to = slotOf(f, topOf(f), i32.const(0));
@@ -320,11 +354,7 @@ export const squareRootTop = define('x87Sqrt', [], ['i32'], (f) => {
     () => {
       // Negative numbers have an exponent word above the others.
       f.if(i32.eqz(i32.and(normalExponent(a.se), i64.lt_s(a.m, 0))), () => refuse(f));
-      const odd = f.let(i32.and(i32.xor(e, 1), 1));
-      const root = squareRoot(f, a.m, f.let(i64.extend_u(odd)));
-      r.hi.set(root.hi);
-      r.lo.set(root.lo);
-      r.e.set(i32.add(i32.shr_s(i32.sub(i32.sub(e, BIAS), odd), 1), BIAS));
+      rootInto(f, r, e, a.m);
     },
   );
   settle(f, r, to, i32.const(0));

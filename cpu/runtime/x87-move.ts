@@ -1,6 +1,6 @@
 /** x87 loads, stores, conversions, comparisons and moves in the register stack; what they refuse is as in x87-arith.ts. */
 import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
-import { define, type FunctionOps } from '../ir/function.ts';
+import { type Builder, define, type FunctionOps } from '../ir/function.ts';
 import { choose, choose32, nonzero, roundsUp } from './wide.ts';
 import {
   BIAS,
@@ -128,7 +128,7 @@ export const changeSign = define('x87ChangeSign', ['i32', 'i32'], ['i32'], (f, k
 });
 
 /** Order of two numbers as condition bits of the status word, -1 for what is neither normal nor zero nor infinite. */
-function order(f: FunctionOps, a: Extended, b: Extended): I32 {
+export function order(f: Builder, a: Extended, b: Extended): I32 {
   const ea = exponentOf(f, a);
   const eb = exponentOf(f, b);
   const ordered = (e: I32, m: I64): I32 => {

@@ -19,14 +19,16 @@ import { Untranslatable } from './region-operands.ts';
 import { type End, type Knowledge, RegionOps } from './region-ops.ts';
 import { scalarsOf } from './scalars.ts';
 import { type Site, walk } from './sites.ts';
+import { X87_ANY, X87_OTHER } from './x87-locals.ts';
 
 export interface CompiledRegion {
   readonly run: () => number;
   readonly exits: RegionExit[];
   /** What the budget has to be above. */
   readonly need: number;
-  /** What MXCSR has to be like. */
+  /** What MXCSR has to be like, and the x87 (x87-locals.ts). */
   readonly mxcsr: MxcsrClass;
+  readonly x87: number;
 }
 
 /** A row turned out to have no translation: the graph is to be formed again without it. */
@@ -44,6 +46,7 @@ export interface CompileOptions {
   readonly long: boolean;
   readonly untranslatable: Set<number>;
   readonly mxcsr: MxcsrClass;
+  readonly x87: number;
   /** The number of the window that an access is likely to be in, or -1; for stores only of one that may be written. */
   windowOf(node: BlockNode, site: Site, write: boolean): number;
 }
@@ -105,6 +108,8 @@ class Compiler implements BlockBuilder<Leaving> {
       functionIndex: imports.index,
       windowOf: (site: Site, write: boolean) => options.windowOf(this.node, site, write),
       mxcsr: options.mxcsr,
+      x87: options.x87,
+      usesX87: graph.hasX87,
       asksMxcsr: () => {
         this.mxcsr = options.mxcsr;
         return options.mxcsr;
@@ -124,11 +129,19 @@ class Compiler implements BlockBuilder<Leaving> {
     const body = code.w;
     code.w = new ByteWriter();
     prologue(code, this.need);
+    this.ops.fpu.load();
     code.w.appendCode(body);
-    epilogue(code, this.need);
+    epilogue(code, this.need, () => this.ops.fpu.store());
     const { w, types: locals } = code;
     const made: FunctionBody = { type: RUN_TYPE, locals, code: w.take(), hints: w.hints };
-    return { body: made, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr };
+    return { body: made, exits: this.exits.list, need: this.need, mxcsr: this.mxcsr, x87: this.x87 };
+  }
+
+  /** What the x87 has to be like at the start. */
+  private get x87(): number {
+    const { graph, options } = this;
+    if (graph.hasX87) return options.x87;
+    return graph.cutsX87 && options.x87 === X87_OTHER ? X87_OTHER : X87_ANY;
   }
 
   leave(rip: Rip): void {
@@ -142,6 +155,7 @@ class Compiler implements BlockBuilder<Leaving> {
     this.node = node;
     const walked = walk(data, interpreter, node.first, node.block.end, node.rip);
     if (nesting.isHead(n)) this.checkBudget(node);
+    ops.fpu.enter(node.rip, n === 0);
     if (isOwnLoop(node) && nesting.isLoop(n)) {
       const parts = {
         code: this.code,
@@ -153,7 +167,7 @@ class Compiler implements BlockBuilder<Leaving> {
       };
       fastLoop(parts, node, walked, () => {
         this.leaving = undefined;
-        nesting.go(n, node.taken === node.rip ? node.next : node.taken);
+        this.go(n, node.taken === node.rip ? node.next : node.taken);
       });
     }
     this.node = node;
@@ -221,13 +235,21 @@ class Compiler implements BlockBuilder<Leaving> {
     this.code.set(Local.budget);
   }
 
+  /** Goes to the block at `rip`, or out of the region. */
+  private go(n: number, rip: Rip): void {
+    const { fpu } = this.ops;
+    const shape = fpu.leaveTo(rip);
+    this.nesting.go(n, rip);
+    fpu.restore(shape);
+  }
+
   private terminate(n: number, node: BlockNode): void {
-    const { code, ops, nesting } = this;
+    const { code, ops } = this;
     const { end } = ops;
     const leaving: Leaving = { flags: ops.flags.shape, knowledge: ops.knowledge };
     this.leaving = leaving;
     if (end === undefined) {
-      nesting.go(n, node.next);
+      this.go(n, node.next);
       return;
     }
     if (end.kind === 'jump') {
@@ -235,18 +257,18 @@ class Compiler implements BlockBuilder<Leaving> {
       return;
     }
     if (end.condition === undefined) {
-      nesting.go(n, node.taken);
+      this.go(n, node.taken);
       return;
     }
     code.emit(end.condition);
     code.op(0x04, VOID);
     code.depth++;
-    nesting.go(n, node.taken);
+    this.go(n, node.taken);
     code.depth--;
     code.op(0x0b);
     // Other blocks were built in between.
     this.leaving = leaving;
-    nesting.go(n, node.next);
+    this.go(n, node.next);
   }
 
   /** A jump to an address that is known only now: compared with those seen before. */
@@ -263,14 +285,16 @@ class Compiler implements BlockBuilder<Leaving> {
       code.set(sp);
     }
     const known = node.successors;
-    if (nesting.hasTable(n)) nesting.table(known, value);
-    else {
+    if (nesting.hasTable(n)) {
+      for (const target of known) this.ops.fpu.leaveTo(target.rip);
+      nesting.table(known, value);
+    } else {
       for (const target of known) {
         code.emit(i64.eq(value, target.rip));
         code.op(0x04, VOID);
         code.depth++;
         this.leaving = leaving;
-        nesting.go(n, target.rip);
+        this.go(n, target.rip);
         code.depth--;
         code.op(0x0b);
       }

@@ -206,7 +206,7 @@ class FastLoop implements Unchecked {
     const { steps, sites } = this.walked;
     if (!this.parts.instructions(node)) throw new NotFast();
     const { end } = ops;
-    if (end?.kind !== 'branch' || end.condition === undefined) throw new NotFast();
+    if (end?.kind !== 'branch' || end.condition === undefined || !ops.fpu.unmoved) throw new NotFast();
     const used = sites.flatMap((s) => [s.base, s.index]).filter((r) => r >= 0);
     if (used.some((r) => steps[r] === undefined || ops.values.moved(r) !== steps[r]! * (round + 1)))
       throw new NotFast();

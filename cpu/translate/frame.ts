@@ -23,13 +23,17 @@ export function prologue(code: RegionCode, need: number): void {
   code.set(Local.budget);
 }
 
-/** Everything that the region may have changed goes back to the state. The number of the exit is on the stack. */
-export function epilogue(code: RegionCode, need: number): void {
+/**
+ * Everything that the region may have changed goes back to the state. The number of the exit is on the stack.
+ * @param others what else there is to store
+ */
+export function epilogue(code: RegionCode, need: number, others: () => void): void {
   code.set(Local.exit);
   for (let n = 0; n < 16; n++) {
     if (code.written & (1 << n)) code.storeState('i64', gprOffset(n), () => code.get(n));
   }
   code.vectors.store();
+  others();
   storeFlags(code);
   code.storeState('i32', State.budget, () => {
     code.get(Local.budget);

@@ -44,6 +44,8 @@ export interface CodeSource {
   /** Targets of the computed jump at the end of the block that have been seen. */
   targetsOf(rip: Rip): readonly Rip[];
   readonly maxBlocks: number;
+  /** May it hold x87 instructions? */
+  readonly x87: boolean;
   /** Has the block been seen to run often enough to be worth it? */
   isWarm(rip: Rip): boolean;
 }
@@ -53,10 +55,17 @@ export interface Graph {
   readonly nodes: readonly BlockNode[];
   /** The pages of the code and their frames. */
   readonly pages: ReadonlyMap<number, number>;
+  /** It holds x87 instructions, or would if it were allowed to. */
+  readonly hasX87: boolean;
+  readonly cutsX87: boolean;
 }
 
 export function formGraph(source: CodeSource, rip: Rip): Graph | undefined {
-  return new GraphBuilder(source).build(rip);
+  const graph = new GraphBuilder(source).build(rip);
+  // MMX registers are those of the x87.
+  return graph?.hasX87 && graph.nodes.some((n) => holds(source, n, isMmx))
+    ? new GraphBuilder({ ...source, x87: false }).build(rip)
+    : graph;
 }
 
 class GraphBuilder {
@@ -64,6 +73,7 @@ class GraphBuilder {
   private readonly pages = new Map<number, number>();
   private readonly nodes = new Map<Rip, BlockNode | undefined>();
   private instructions = 0;
+  private cutsX87 = false;
 
   constructor(source: CodeSource) {
     this.source = source;
@@ -90,7 +100,8 @@ class GraphBuilder {
       pages.set(vpn, n.block.frame);
       if (n.block.frame2 >= 0) pages.set(vpn + 1, n.block.frame2);
     }
-    return { root, nodes: reached, pages };
+    const hasX87 = reached.some((n) => holds(this.source, n, isX87));
+    return { root, nodes: reached, pages, hasX87, cutsX87: this.cutsX87 };
   }
 
   /** Addresses where control may go, with the return sites of calls. */
@@ -132,7 +143,11 @@ class GraphBuilder {
     const frame = this.frame(vpn);
     if (frame < 0) return undefined;
     const block = source.cache.blocks.get(frame, rip % PAGE_SIZE, source.mode);
-    if (!block || (source.maxBlocks > 1 && this.mostlyX87(block))) return undefined;
+    if (!block) return undefined;
+    if (!source.x87 && source.maxBlocks > 1 && this.mostlyX87(block)) {
+      this.cutsX87 = true;
+      return undefined;
+    }
     return block.frame2 < 0 || this.frame(vpn + 1) === block.frame2 ? block : undefined;
   }
 
@@ -165,6 +180,10 @@ class GraphBuilder {
       const handler = data.getUint16(r + Rec.handler, true);
       const plain = handler > Pseudo.last || handler === Pseudo.ea || handler === Pseudo.fallThrough;
       if (!plain || untranslatable.has(handler) || foreign(interpreter.variant(handler))) cut = r;
+      else if (!this.source.x87 && handler > Pseudo.last && isX87(interpreter.variant(handler))) {
+        this.cutsX87 = true;
+        cut = r;
+      }
     }
     // The address of the memory operand belongs to the instruction.
     if (cut > first && data.getUint16(cut - RECORD_SIZE + Rec.handler, true) === Pseudo.ea) cut -= RECORD_SIZE;
@@ -241,9 +260,23 @@ class GraphBuilder {
   }
 }
 
-/** What is left to the interpreter altogether: segments that are not flat, vectors as indices, EVEX. */
 const isX87 = (v: Variant): boolean => /^D[89A-F] /.test(v.row.row.encoding);
+const isMmx = (v: Variant): boolean => v.row.row.name === 'emms' || v.forms.some((f) => f.kind === 'mmx');
+/** What is left to the interpreter altogether: segments that are not flat, vectors as indices, EVEX. */
 const foreign = (v: Variant): boolean => v.checked || v.row.evex || v.row.row.options.vsib !== undefined;
+
+/** Is there such an instruction in a block, before where it is cut? */
+function holds(
+  { data, interpreter }: CodeSource,
+  { first, block, cut }: BlockNode,
+  is: (v: Variant) => boolean,
+): boolean {
+  for (let r = first; r < (cut || block.end); r += RECORD_SIZE) {
+    const handler = data.getUint16(r + Rec.handler, true);
+    if (handler > Pseudo.last && is(interpreter.variant(handler))) return true;
+  }
+  return false;
+}
 
 function kindOf(v: Variant): BlockNode['kind'] {
   const { name } = v.row.row;

@@ -3,6 +3,7 @@ import type { HelperContext } from '../interp/helper-context.ts';
 import type { Variant } from '../interp/variant.ts';
 import { type Expr, type F64, f32, f64, type I32, type I64, type Int, i32, i64, node, type Type } from '../ir/expr.ts';
 import type { AnyFunction, Exprs, Results, RuntimeFunction, Variable } from '../ir/function.ts';
+import type { KnownX87 } from '../ir/known-x87.ts';
 import type { Ops } from '../ir/ops.ts';
 import { v128 } from '../ir/vector.ts';
 import { shaped } from '../runtime/module.ts';
@@ -16,6 +17,7 @@ import type { RegionCode } from './region-code.ts';
 import { RegionOperands, Untranslatable } from './region-operands.ts';
 import type { Site } from './sites.ts';
 import type { Value } from './values.ts';
+import { X87Locals } from './x87-locals.ts';
 
 /** How the block leaves, once its last instruction is built. `unsure`: RSP before it, when RIP may not be canonical. */
 export type End =
@@ -30,6 +32,9 @@ export interface Region extends CheckExits {
   /** The class of MXCSR that there is now; asking makes the region one for this class only. */
   readonly mxcsr: MxcsrClass;
   asksMxcsr(): MxcsrClass;
+  /** TOP and tags at its start, and whether it has x87 instructions. */
+  readonly x87: number;
+  readonly usesX87: boolean;
 }
 
 /** What is known of registers and memory, for the block after this one. */
@@ -47,6 +52,8 @@ export class RegionOps extends RegionOperands implements Ops {
   private ended = false;
   private unsure: I64 | undefined;
   readonly floatFacts: FloatFacts;
+  /** The x87, whether there are instructions of it or not. */
+  readonly fpu: X87Locals;
 
   constructor(code: RegionCode, region: Region, data: DataView, vectorLanes: number) {
     super(code, region, data, vectorLanes);
@@ -57,13 +64,34 @@ export class RegionOps extends RegionOperands implements Ops {
       () => code.conditional,
     );
     code.vectors.facts = this.floatFacts;
+    const exits = {
+      leave: () => this.exit(),
+      refuse: (): never => {
+        throw new Untranslatable();
+      },
+      thisRip: () => this.thisRip(),
+    };
+    this.fpu = new X87Locals(code, exits, region.x87, region.usesX87);
   }
 
   get floats(): FloatFacts | undefined {
     return this.region.asksMxcsr() === MxcsrClass.other ? undefined : this.floatFacts;
   }
 
+  get x87(): KnownX87 | undefined {
+    return this.fpu.active ? this.fpu : undefined;
+  }
+
+  override get(field: StateField): Int {
+    if (this.fpu.active && field === 'fsw') return this.let(this.fpu.status);
+    return this.fpu.active && field === 'ftw' ? this.fpu.tags : super.get(field);
+  }
+
   override set(field: StateField, v: Int): void {
+    // What has no lowering of its own for a known x87.
+    if (this.fpu.active && (field === 'fsw' || field === 'ftw' || field === 'fcw' || field === 'fip')) {
+      throw new Untranslatable();
+    }
     // Only a value of the class that the region is made for may be loaded.
     if (field === 'mxcsr' && this.level === 0) {
       this.flags.keep();
@@ -96,6 +124,7 @@ export class RegionOps extends RegionOperands implements Ops {
     this.values.begin(knowledge?.values);
     this.addresses.begin(sites, knowledge?.facts ?? []);
     this.floatFacts.begin(knowledge?.floats);
+    this.fpu.begin();
     this.code.release([]);
     this.flags.begin(shape);
   }

@@ -12,6 +12,7 @@ import type { Graph, Rip } from './graph.ts';
 import { classOfMxcsr, MxcsrClass } from './mxcsr.ts';
 import type { Anchor, Profile } from './profile.ts';
 import { Windows } from './windows.ts';
+import { shapeOfX87, X87_ANY } from './x87-locals.ts';
 
 export interface Region extends CompiledRegion {
   readonly rip: Rip;
@@ -106,6 +107,12 @@ export class RegionTable {
     this.profile.unsettle(r.rip);
   }
 
+  get x87(): number {
+    const { data } = this;
+    const word = (at: number): number => data.getUint32(at, true);
+    return shapeOfX87(word(State.fcw), word(State.fsw), word(State.ftw));
+  }
+
   get mxcsr(): MxcsrClass {
     return classOfMxcsr(this.data.getUint32(State.mxcsr, true));
   }
@@ -191,9 +198,10 @@ export class RegionTable {
     return slot;
   }
 
-  /** Is the region's code mapped here and now as it was, without breakpoints, and made for what MXCSR holds? */
+  /** Is the region's code mapped here and now as it was, without breakpoints, and made for what MXCSR and the x87 hold? */
   private holds(r: Region): boolean {
     if (r.mxcsr !== MxcsrClass.any && r.mxcsr !== this.mxcsr) return false;
+    if (r.x87 !== X87_ANY && r.x87 !== this.x87) return false;
     if (r.epoch === this.epoch) return true;
     const { access, blocks } = this.parts;
     const { mmu } = access;

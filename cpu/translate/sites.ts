@@ -27,6 +27,9 @@ export interface Site {
   readonly bound: number;
 }
 
+/** Does it leave its first operand as it is? The x87's instructions do, but for FST and its kin. */
+const reads = (name: string): boolean => READERS.has(name) || /^f(?!(n?st|ist|bst|ns|xs))/.test(name);
+
 /** A block's accesses, and how far each register moves in one go; undefined when it becomes something else. */
 export interface Walk {
   readonly sites: Site[];
@@ -133,7 +136,7 @@ export function walk(data: DataView, interpreter: Interpreter, first: number, en
     const disp = (narrow && absolute ? low >>> 0 : wide) + (baseSlot === State.blockRip ? rip : 0);
     if (memory >= 0 && !options.addressOnly && (base >= 0 || baseSlot === State.zero || baseSlot === State.blockRip)) {
       const bytes = Math.max(1, variant.forms[memory]!.bits >> 3);
-      add(r, false, base, index, scale, disp, bytes, memory === 0 && !READERS.has(name));
+      add(r, false, base, index, scale, disp, bytes, memory === 0 && !reads(name));
     }
     if (name === 'push' || name === 'call') {
       add(r, true, RSP, -1, 0, -word, word, true);

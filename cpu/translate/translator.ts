@@ -17,6 +17,7 @@ import type { RegionExit } from './exits.ts';
 import { formGraph, type Graph, type Rip } from './graph.ts';
 import { type Anchor, Profile } from './profile.ts';
 import { type Region, RegionTable, type RegionTableParts } from './region-table.ts';
+import { X87_OTHER, X87Mismatch } from './x87-locals.ts';
 
 export interface TranslateOptions {
   /** Instructions between two samples. */
@@ -274,7 +275,8 @@ export class Translator {
     return undefined;
   }
 
-  private form(rip: Rip, maxBlocks: number, warmth: number): Graph | undefined {
+  /** @param x87 instructions of it may be in the region */
+  private form(rip: Rip, maxBlocks: number, warmth: number, x87 = this.table.x87 !== X87_OTHER): Graph | undefined {
     const { cache, interpreter, access, blocks } = this.parts;
     const mode = this.data.getUint32(State.mode, true);
     const flat = (mode & Mode.Long) !== 0 || (mode & (Mode.Flat | Mode.Code32)) === (Mode.Flat | Mode.Code32);
@@ -295,6 +297,7 @@ export class Translator {
         untranslatable: this.untranslatable,
         targetsOf: (site) => this.profile.targetsOf(site),
         maxBlocks,
+        x87,
         isWarm: (at) => this.eager || this.profile.warmthOf(at) >= warmth,
       },
       rip,
@@ -311,11 +314,12 @@ export class Translator {
         const long = (this.data.getUint32(State.mode, true) & Mode.Long) !== 0;
         const { data, untranslatable } = this;
         const { anchors, windowOf } = this.profile.chooseWindows(graph, this.table.windows);
-        const { mxcsr } = this.table;
+        const { mxcsr, x87 } = this.table;
         const machine = { memory: memory.wasm, data, interpreter, long, untranslatable };
-        return { rip, graph, body: emitRegion(graph, { ...machine, mxcsr, windowOf }, imports), anchors };
+        return { rip, graph, body: emitRegion(graph, { ...machine, mxcsr, x87, windowOf }, imports), anchors };
       } catch (e) {
         if (e instanceof Retry) graph = this.form(rip, MAX_BLOCKS, warmth);
+        else if (e instanceof X87Mismatch) graph = this.form(rip, MAX_BLOCKS, warmth, false);
         else {
           // A defect of the translator: the code stays with the interpreter. The tests ask for none.
           this.counters.failed++;

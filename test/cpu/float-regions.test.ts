@@ -1,38 +1,9 @@
 import { expect } from 'chai';
 import { State } from '../../cpu/state.ts';
+import { EDGES } from './edge-doubles.ts';
 import { DATA, Machine } from './machine.ts';
 
 const EAGER = { interval: 20, threshold: 1, trace: 0 } as const;
-
-/** Doubles, and pairs of singles, at the edges: zeros, denormals, the ends of the range, infinities, NaNs, ordinary ones. */
-const VALUES = [
-  0x0000000000000000n,
-  0x8000000000000000n,
-  0x3ff0000000000000n,
-  0xbff8000000000000n,
-  0x4008000000000000n,
-  0x3fd5555555555555n,
-  0xc05edd2f1a9fbe77n,
-  0x0000000000000001n,
-  0x800fffffffffffffn,
-  0x0010000000000000n,
-  0x8010000000000001n,
-  0x0020000000000003n,
-  0x1ff123456789abcdn,
-  0x7fefffffffffffffn,
-  0xffe0000000000000n,
-  0x7ff0000000000000n,
-  0xfff0000000000000n,
-  0x7ff8000000001234n,
-  0xfff4000000000001n,
-  0x3f80000000000001n,
-  0x007fffff80800000n,
-  0x7f7fffffff800000n,
-  0x41dfffffffc00000n,
-  0xc3e0000000000000n,
-  0x4340000000000001n,
-  0x40490fdb402df854n,
-];
 
 /**
  * For every pair of values, in RSI and RDI, what `body` (12 bytes) does with XMM0 and XMM1; the result, MXCSR and CF ZF PF
@@ -62,13 +33,13 @@ function run(m: Machine, code: string, mxcsr: number): object {
   const { regs } = m.cpu;
   const begin = m.cpu.icount;
   const words = new BigUint64Array(0x120 + 1);
-  VALUES.forEach((v, n) => {
+  EDGES.forEach((v, n) => {
     words[n] = v;
   });
   words[0x120] = 0x1f80n;
   m.write(DATA, new Uint8Array(words.buffer));
   regs.rbx = BigInt(DATA);
-  regs.gpr[8] = BigInt(VALUES.length - 1);
+  regs.gpr[8] = BigInt(EDGES.length - 1);
   regs.rbp = 2n;
   regs.view.setUint32(State.mxcsr, mxcsr, true);
   m.load(code);

@@ -1,4 +1,5 @@
 import { classOfMxcsr } from '../../cpu/translate/mxcsr.ts';
+import { shapeOfX87 } from '../../cpu/translate/x87-locals.ts';
 import { type CompareOptions, compareOutcomes, type Difference } from './compare.ts';
 import { Emulator, RegionModules, type Sketched, TIERS, type Tier } from './emulate.ts';
 import { buildCase, type Draft, draftCase, type Kind } from './generate.ts';
@@ -157,10 +158,11 @@ export function compareBatch(
     const good = new Map<number, boolean>();
     const sketched = new Map<string, Sketched | undefined>();
     const codes = new Map<Uint8Array, number>();
-    /** Cases that differ in their state only share a region, if it is for what MXCSR holds. */
+    /** Cases that differ in their state only share a region, if it is for what MXCSR and the x87 hold. */
     const key = ({ code, xstate }: TestCase): string => {
       if (!codes.has(code)) codes.set(code, codes.size);
-      return `${codes.get(code)} ${classOfMxcsr(xstate[24]! | (xstate[25]! << 8))}`;
+      const word = (at: number): number => xstate[at]! | (xstate[at + 1]! << 8);
+      return [codes.get(code), classOfMxcsr(word(24)), shapeOfX87(word(0), word(2), xstate[4]!)].join(' ');
     };
     for (const i of numbers) {
       const raw = expected[i];
