@@ -14,11 +14,14 @@ const FRACTION = TOP - 1n;
 /** Gives up unless the number is normal or zero. */
 export function ordinary(c: Ops, x87: KnownX87, v: Number80): Number80 {
   if (v.ordinary) return v;
+  c.if(i32.eqz(isOrdinary(v)), () => x87.leave());
+  return { ...v, ordinary: true };
+}
+
+export function isOrdinary(v: Number80): I32 {
   const e = i32.and(v.se, EXPONENT);
   const normal = i32.and(i32.lt_u(i32.sub(e, 1), 0x7ffe), i64.lt_s(v.m, 0));
-  const zero = i64.eqz(i64.or(v.m, i64.extend_u(e)));
-  c.if(i32.eqz(i32.or(normal, zero)), () => x87.leave());
-  return { ...v, ordinary: true };
+  return i32.or(normal, i64.eqz(i64.or(v.m, i64.extend_u(e))));
 }
 
 /** An exact number under construction. */
@@ -27,6 +30,8 @@ interface Parts {
   readonly hi: Variable<'i64'>;
   readonly lo: Variable<'i64'>;
   readonly sign: Variable<'i32'>;
+  /** The magnitude was rounded up. */
+  readonly up: Variable<'i64'>;
 }
 
 const newParts = (c: Ops): Parts => ({
@@ -34,21 +39,32 @@ const newParts = (c: Ops): Parts => ({
   hi: c.variable(i64.const(0)),
   lo: c.variable(i64.const(0)),
   sign: c.variable(i32.const(0)),
+  up: c.variable(i64.const(0)),
 });
 
-/** Rounds to nearest even; notes what was lost, and gives up when the result is out of the normal range. */
-function rounded(c: Ops, x87: KnownX87, r: Parts, isZero: I32): Number80 {
-  const { hi, lo, e } = r;
-  const up = c.let(i64.and(i64.shr_u(lo.value, 63), i64.or(nonzero(i64.shl(lo.value, 1)), hi.value)));
-  const m = c.variable(i64.add(hi.value, up));
-  const wraps = c.let(i64.lt_u(m.value, up));
-  m.set(i64.or(m.value, i64.shl(i64.extend_u(wraps), 63)));
-  const exponent = c.let(i32.add(e.value, wraps));
-  const fits = i32.lt_u(i32.sub(exponent, 1), 0x7ffe);
-  c.if(i32.eqz(i32.or(fits, isZero)), () => x87.leave());
-  const se = c.let(i32.or(r.sign.value, exponent));
-  x87.rounded(up, lo.value);
-  return { se, m: c.let(m.value), ordinary: true };
+/** Rounds to nearest even; gives up when the result is out of the normal range, but for zero. */
+function round(c: Ops, x87: KnownX87, r: Parts): void {
+  const { hi, lo, e, up } = r;
+  up.set(i64.and(i64.shr_u(lo.value, 63), i64.or(nonzero(i64.shl(lo.value, 1)), hi.value)));
+  hi.set(i64.add(hi.value, up.value));
+  c.if(
+    i64.eqz(hi.value),
+    () => {
+      // All ones went up, or it is zero.
+      hi.set(i64.shl(up.value, 63));
+      e.set(i32.add(e.value, i32.wrap(up.value)));
+    },
+    undefined,
+    false,
+  );
+  const fits = i32.lt_u(i32.sub(e.value, 1), 0x7ffe);
+  c.if(i32.eqz(fits), () => c.if(i64.ne(hi.value, 0), () => x87.leave()), undefined, false);
+}
+
+/** The number that it has become; notes what was lost. */
+function finished(c: Ops, x87: KnownX87, r: Parts): Number80 {
+  x87.rounded(r.up.value, r.lo.value);
+  return { se: c.let(i32.or(r.sign.value, r.e.value)), m: c.let(r.hi.value), ordinary: true };
 }
 
 export function product(c: Ops, x87: KnownX87, x: Number80, y: Number80): Number80 {
@@ -56,9 +72,16 @@ export function product(c: Ops, x87: KnownX87, x: Number80, y: Number80): Number
   const r = newParts(c);
   r.sign.set(i32.and(i32.xor(a.se, b.se), SIGN));
   const e = i32.sub(i32.add(i32.and(a.se, EXPONENT), i32.and(b.se, EXPONENT)), BIAS);
-  const normal = c.let(i64.lt_s(i64.and(a.m, b.m), 0));
-  c.if(normal, () => multiplyMagnitudes(c, r, a.m, b.m, e), undefined, true);
-  return rounded(c, x87, r, i32.eqz(normal));
+  c.if(
+    i64.lt_s(i64.and(a.m, b.m), 0),
+    () => {
+      multiplyMagnitudes(c, r, a.m, b.m, e);
+      round(c, x87, r);
+    },
+    undefined,
+    true,
+  );
+  return finished(c, x87, r);
 }
 
 /** @param flip of the signs: 0x8000 the second's, 0x10000 the first's */
@@ -72,15 +95,19 @@ export function sum(c: Ops, x87: KnownX87, x: Number80, y: Number80, flip: numbe
   c.if(
     i64.lt_s(i64.and(a.m, b.m), 0),
     () => {
-      const swap = c.let(i32.or(i32.gt_u(eb, ea), i32.and(i32.eq(eb, ea), i64.gt_u(b.m, a.m))));
+      // The larger one by exponent, then by significand.
+      const above = c.let(i32.sub(eb, ea));
+      const swap = c.let(i32.gt_s(i32.add(i32.shl(above, 1), i64.gt_u(b.m, a.m)), 0));
       const big = c.let(choose(swap, b.m, a.m));
       const small = c.let(choose(swap, a.m, b.m));
-      const distance = c.let(choose32(swap, i32.sub(eb, ea), i32.sub(ea, eb)));
-      r.e.set(choose32(swap, eb, ea));
-      r.sign.set(i32.and(choose32(swap, b.se, a.se), SIGN));
+      const distance = c.let(choose32(swap, above, i32.sub(0, above)));
+      const se = c.let(choose32(swap, b.se, a.se));
+      r.e.set(i32.and(se, EXPONENT));
+      r.sign.set(i32.and(se, SIGN));
       addMagnitudes(c, r, big, small, distance, differ);
       // A difference of nothing is +0.
       c.if(i64.eqz(r.hi.value), () => clear(r), undefined, false);
+      round(c, x87, r);
     },
     () => {
       // One is zero, or both: then the sign is that of both, or +.
@@ -93,7 +120,7 @@ export function sum(c: Ops, x87: KnownX87, x: Number80, y: Number80, flip: numbe
     },
     true,
   );
-  return rounded(c, x87, r, i64.eqz(r.hi.value));
+  return finished(c, x87, r);
 }
 
 function clear(r: Parts): void {

@@ -170,6 +170,7 @@ export function addMagnitudes(f: Builder, r: Magnitude, x: I64, y: I64, d: I32, 
       r.lo.set(choose(i32.lt_u(d, 128), i64.or(i64.shr_u(y, by), out), i64.const(1)));
       small.set(i64.const(0));
     },
+    true,
   );
   f.if(
     differ,
@@ -206,10 +207,10 @@ export function normalise(f: Builder, r: Magnitude): void {
 /** `r` = the product of two significands whose exponents sum to `e`. */
 export function multiplyMagnitudes(f: Builder, r: Magnitude, a: I64, b: I64, e: I32): void {
   const p = multiply(f, a, b);
-  const short = f.let(i64.xor(i64.shr_u(p.hi, 63), 1));
-  r.hi.set(i64.or(i64.shl(p.hi, short), i64.and(i64.shr_u(p.lo, 63), short)));
-  r.lo.set(i64.shl(p.lo, short));
-  r.e.set(i32.sub(i32.add(e, 1), i32.wrap(short)));
+  const full = f.let(i64.lt_s(p.hi, 0));
+  r.hi.set(choose(full, p.hi, i64.or(i64.shl(p.hi, 1), i64.shr_u(p.lo, 63))));
+  r.lo.set(choose(full, p.lo, i64.shl(p.lo, 1)));
+  r.e.set(i32.add(e, full));
 }
 
 /** `r` = the quotient of two significands whose exponents differ by `e`. */

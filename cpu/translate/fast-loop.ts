@@ -67,6 +67,8 @@ class FastLoop implements Unchecked {
   private round = 0;
   private readonly groups = new Map<string, Group>();
   private trips: TripCount | undefined;
+  /** x87 registers that may hold something else than a normal number or zero after a round. */
+  private readonly odd = new Set<number>();
 
   constructor(parts: LoopParts, node: BlockNode, walked: Walk) {
     const { code } = parts;
@@ -104,6 +106,8 @@ class FastLoop implements Unchecked {
     if (this.trips) this.atMost(rounds(this.trips));
     for (const group of this.groups.values()) this.limitRounds(group);
     for (const n of this.parts.ops.floatFacts.relied) this.noDenormal(n);
+    code.emit(select(i32.const(0), local('i32', whole), this.parts.ops.fpu.unfit));
+    code.set(whole);
     code.emit(i32.lt_s(local('i32', whole), MIN_ROUNDS));
     code.op(0x04, VOID);
     code.constant(WAIT);
@@ -174,6 +178,7 @@ class FastLoop implements Unchecked {
     ops.begin({ kind: 'unknown' }, walked.sites);
     ops.addresses.unchecked = this;
     ops.floatFacts.assume(assumed);
+    ops.fpu.assume(this.odd);
     // An exit gives back the instructions that did not run: the rounds of this turn are to be paid too.
     exits.before = () => {
       this.pay();
@@ -184,9 +189,11 @@ class FastLoop implements Unchecked {
       for (this.round = 0; this.round < this.inLine; this.round++) this.oneRound();
       ops.flags.keep();
       const { broken } = ops.floatFacts;
-      if (broken.length === 0) return code.w;
+      const odd = ops.fpu.broken;
+      if (broken.length + odd.length === 0) return code.w;
       exits.list.length = count;
       for (const n of broken) assumed.delete(n);
+      for (const n of odd) this.odd.add(n);
     } catch (e) {
       if (!(e instanceof NotFast)) throw e;
       exits.list.length = count;

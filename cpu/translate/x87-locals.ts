@@ -5,6 +5,7 @@
  */
 import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
 import type { KnownX87, Number80 } from '../ir/known-x87.ts';
+import { isOrdinary } from '../isa/x87-known-arith.ts';
 import { State } from '../state.ts';
 import { local, type RegionCode } from './region-code.ts';
 
@@ -55,6 +56,9 @@ export class X87Locals implements KnownX87 {
   private readonly edges = new Map<number, number>();
   /** Physical registers that hold a normal number or zero. */
   private readonly ordinary = new Set<number>();
+  /** Registers that are taken for such as long as nothing is written to them, and those where that was of use. */
+  private assumed = new Set<number>();
+  private readonly relied = new Set<number>();
   private readonly locals: { shape: number; rest: number; c1: number; lost: number; fip: number };
 
   constructor(code: RegionCode, exits: X87Exits, entry: number, active: boolean) {
@@ -90,6 +94,28 @@ export class X87Locals implements KnownX87 {
   begin(): void {
     this.shape = this.first;
     this.ordinary.clear();
+    this.assumed.clear();
+  }
+
+  /** A round of a loop begins: takes the registers in use for ordinary, but for some. */
+  assume(but: ReadonlySet<number>): void {
+    this.relied.clear();
+    for (let n = 0; n < 8; n++) if (this.first & (1 << n) && !but.has(n)) this.assumed.add(n);
+    for (const n of this.assumed) this.ordinary.add(n);
+  }
+
+  /** What was relied on and does not hold here. */
+  get broken(): readonly number[] {
+    return [...this.relied].filter((n) => !this.ordinary.has(n));
+  }
+
+  /** Whether what was relied on does not hold before the loop. */
+  get unfit(): I32 {
+    const bad = [...this.relied].map((n) => {
+      const { m, se } = this.register(n);
+      return i32.eqz(isOrdinary({ m: local('i64', m), se: local('i32', se), ordinary: false }));
+    });
+    return bad.reduce((a, b) => i32.or(a, b), i32.const(0));
   }
 
   /** Is everything in its place as at the start of the block? */
@@ -119,6 +145,7 @@ export class X87Locals implements KnownX87 {
     const n = this.physical(i);
     if (!(this.shape & (1 << n))) throw new X87Mismatch();
     const { m, se } = this.register(n);
+    if (this.assumed.has(n)) this.relied.add(n);
     return { m: this.code.read(m, 'i64'), se: this.code.read(se, 'i32'), ordinary: this.ordinary.has(n) };
   }
 
@@ -126,6 +153,7 @@ export class X87Locals implements KnownX87 {
     const n = this.physical(i);
     const { m, se } = this.register(n);
     this.written.add(n);
+    this.assumed.delete(n);
     this.code.assign(m, v.m);
     this.code.assign(se, v.se);
     if (v.ordinary && !this.code.conditional) this.ordinary.add(n);
