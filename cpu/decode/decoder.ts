@@ -247,7 +247,7 @@ export class Decoder {
   /** An EVEX prefix and what follows it; Intel SDM vol. 2, 2.7. */
   private evex(i: Instruction, long: boolean): boolean {
     const p0 = this.u8();
-    if ((p0 & 3) === 0 || (p0 & 7) === 7) {
+    if ((p0 & 3) === 0) {
       // Of a map that does not exist: as long as what 62 would be without the extension.
       i.modrm = p0;
       i.rm = p0 & 7;
@@ -281,7 +281,7 @@ export class Decoder {
     if (row === undefined) {
       i.rm = i.modrm & 7;
       if (i.modrm < 0xc0) this.memory(i, long);
-      if (map === 3) this.u8();
+      if ((map & 3) === 3) this.u8();
       return false;
     }
     i.row = row;

@@ -227,13 +227,12 @@ export class HelperContext {
 
   /** Elements that are packed are not subject to the alignment check. */
   private elements(size: number, count: number, write: boolean): number {
-    const start = this.address();
+    const address = this.address();
     const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
-    const addresses = Array.from({ length: count }, (_, n) => {
-      const at = start + BigInt(n * size);
-      return this.checked ? checkAccess(this.cpu, this.record, at, size, flags) : at & MASK64;
-    });
-    return this.cpu.access.masked(this.record, size, [...addresses.keys()], (n) => addresses[n]!, write);
+    // For the segment they are one access.
+    const start = this.checked ? checkAccess(this.cpu, this.record, address, size * count, flags) : address;
+    const numbers = Array.from({ length: count }, (_, n) => n);
+    return this.cpu.access.masked(this.record, size, numbers, (n) => (start + BigInt(n * size)) & MASK64, write);
   }
 
   /** A structure is checked item by item: those of FSAVE's and FSTENV's images, or 16 bytes each. */
