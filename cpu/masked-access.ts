@@ -33,7 +33,8 @@ export function maskedHost(cpu: Cpu, record: number, low: number, high: number, 
   const aligned = variant.checked && size <= 8 && cpu.segments.alignmentChecked;
   if (aligned && first !== undefined && !variant.row.row.options.unaligned) {
     const start = addresses.get(first)! - BigInt(first * bytes);
-    if (misaligned(start) && isCanonical(start)) cpu.access.raise(record, Vector.AC, 0);
+    const end = start + BigInt(size - 1);
+    if (misaligned(start) && isCanonical(end)) cpu.access.raise(record, Vector.AC, 0);
   }
   return cpu.access.masked(record, bytes, wanted, (element) => addresses.get(element)!, write);
 }

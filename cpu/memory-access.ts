@@ -19,6 +19,9 @@ interface Part {
   readonly size: number;
 }
 
+/** The upper half of an address, signed. */
+const highOf = (address: bigint): number => Number(BigInt.asIntN(64, address) >> 32n);
+
 export class MemoryAccess {
   mmu: Mmu | undefined;
   watchpoints: Watchpoints | undefined;
@@ -108,6 +111,9 @@ export class MemoryAccess {
   ): number {
     this.cache.running = record;
     const parts: Part[] = [];
+    // What is not canonical comes before any page.
+    if (this.long)
+      for (const element of active) this.checkCanonical(record, highOf(linear(element) + BigInt(bytes - 1)));
     for (const element of active) {
       const address = BigInt.asUintN(this.long ? 64 : 32, linear(element));
       this.eachPart(record, address, bytes, (partLow, partHigh, size, done) => {
@@ -229,7 +235,7 @@ export class MemoryAccess {
     n: number,
     part: (low: number, high: number, size: number, done: number) => void,
   ): void {
-    if (this.long) this.checkCanonical(record, Number(BigInt.asIntN(64, address + BigInt(n - 1)) >> 32n));
+    if (this.long) this.checkCanonical(record, highOf(address + BigInt(n - 1)));
     let done = 0;
     while (done < n) {
       const at = this.long ? address + BigInt(done) : (address + BigInt(done)) & 0xffffffffn;

@@ -65,6 +65,25 @@ class TooLong extends Error {}
 export const LEGACY_PREFIX = new Uint8Array(256);
 for (const b of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]) LEGACY_PREFIX[b] = 1;
 
+const setOf = (...ranges: readonly (readonly [first: number, last: number])[]): ReadonlySet<number> =>
+  new Set(ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, n) => first + n)));
+
+/** How long opcodes of map 0F are, whether or not they exist with an EVEX prefix: what has an immediate byte; */
+const WITH_IMMEDIATE = setOf([0x70, 0x73], [0xa4, 0xa4], [0xac, 0xac], [0xba, 0xba], [0xc2, 0xc2], [0xc4, 0xc6]);
+/** what has no ModRM; */
+const WITHOUT_MODRM = setOf(
+  [0x04, 0x0c],
+  [0x0e, 0x0f],
+  [0x24, 0x27],
+  [0x30, 0x3f],
+  [0x77, 0x77],
+  [0xa0, 0xa2],
+  [0xa8, 0xaa],
+  [0xc8, 0xcf],
+);
+/** and where ModRM names registers whatever it says. */
+const REGISTERS_ONLY = setOf([0x20, 0x23]);
+
 export class Decoder {
   readonly instruction = new Instruction();
   private bytes: Uint8Array = new Uint8Array(0);
@@ -203,6 +222,7 @@ export class Decoder {
       }
     }
     i.opcode = b;
+    if (map === 5 && b !== 0x77 && this.isShort(b)) return false;
     let candidates = (long ? this.table64 : this.table32)[(map << 8) | b];
     if (i.vex && this.extension !== undefined) candidates = this.extendedRows((map << 8) | b) ?? candidates;
     const hasModrm = candidates === undefined ? map > 1 : candidates[0]!.hasModrm;
@@ -213,7 +233,7 @@ export class Decoder {
       i.rm = i.modrm & 7;
       if (hasModrm && i.modrm < 0xc0) this.memory(i, long);
       if (candidates === undefined) {
-        if (map === 3 || map === 7) this.u8();
+        if (map === 3 || map === 7 || (map === 5 && WITH_IMMEDIATE.has(b))) this.u8();
         return false;
       }
       i.row = candidates[0]!;
@@ -273,6 +293,7 @@ export class Decoder {
     i.b = (p2 & 0x10) !== 0;
     i.rounding = (p2 >> 5) & 3;
     i.opcode = this.u8();
+    if ((map & 3) === 1 && this.isShort(i.opcode)) return false;
     const impossible = reserved || (!long && highV !== 0);
     const candidates = impossible ? undefined : this.extendedRows(((map + 8) << 8) | i.opcode);
     i.modrm = this.u8();
@@ -281,7 +302,7 @@ export class Decoder {
     if (row === undefined) {
       i.rm = i.modrm & 7;
       if (i.modrm < 0xc0) this.memory(i, long);
-      if ((map & 3) === 3) this.u8();
+      if ((map & 3) === 3 || ((map & 3) === 1 && WITH_IMMEDIATE.has(i.opcode))) this.u8();
       return false;
     }
     i.row = row;
@@ -305,6 +326,15 @@ export class Decoder {
     } else if (i.rex & 2 && row.operands.some((o) => o.place === 'W' || o.place === 'U')) i.rm |= 16;
     if (!opmasksExist(i) || (i.reg > 15 && row.operands.some((o) => o.place === 'G'))) return false;
     return this.immediates(i);
+  }
+
+  /** Takes what belongs to opcodes of map 0F that are no EVEX instructions and have no ordinary ModRM. */
+  private isShort(opcode: number): boolean {
+    if (WITHOUT_MODRM.has(opcode)) return true;
+    if (REGISTERS_ONLY.has(opcode)) this.u8();
+    else if ((opcode & 0xf0) === 0x80) this.s32();
+    else return false;
+    return true;
   }
 
   private matchEvex(candidates: readonly CompiledRow[], i: Instruction): CompiledRow | undefined {

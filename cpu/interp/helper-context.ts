@@ -229,10 +229,14 @@ export class HelperContext {
   private elements(size: number, count: number, write: boolean): number {
     const address = this.address();
     const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
-    // For the segment they are one access.
-    const start = this.checked ? checkAccess(this.cpu, this.record, address, size * count, flags) : address;
-    const numbers = Array.from({ length: count }, (_, n) => n);
-    return this.cpu.access.masked(this.record, size, numbers, (n) => (start + BigInt(n * size)) & MASK64, write);
+    const linear = (n: number, bytes: number): bigint => {
+      const at = address + BigInt(n * size);
+      return this.checked ? checkAccess(this.cpu, this.record, at, bytes, flags) : at & MASK64;
+    };
+    // Without an opmask they are one access to their segment.
+    if (this.variant.evex?.masked !== true) linear(0, size * count);
+    const addresses = Array.from({ length: count }, (_, n) => linear(n, size));
+    return this.cpu.access.masked(this.record, size, [...addresses.keys()], (n) => addresses[n]!, write);
   }
 
   /** A structure is checked item by item: those of FSAVE's and FSTENV's images, or 16 bytes each. */

@@ -245,7 +245,16 @@ const maskedStore =
       const crosses = (i: number): I32 => i32.and(i64.le_u(at(i), most), i64.gt_u(i64.add(at(i), bits / 8 - 1), most));
       const early = conditions.map((condition, i) => c.let(i32.and(condition, i32.eqz(crosses(i)))));
       checkElements(c, early, address, bits, true);
-      c.if(i64.le_u(i64.sub(at(conditions.length), 1), most), probe);
+      const inside = i64.le_u(i64.sub(at(conditions.length), 1), most);
+      c.if(inside, probe, () => {
+        // Its ends are checked early, too: a segment that expands down has not the one behind 4 GiB.
+        conditions.forEach((condition, i) => {
+          c.if(i32.and(condition, crosses(i)), () => {
+            c.checkAddress(c.let(at(i)), 1, true);
+            c.checkAddress(c.let(i64.and(i64.add(at(i), bits / 8 - 1), most)), 1, true);
+          });
+        });
+      });
     } else {
       checkElements(c, conditions, address, bits, true);
       probe();

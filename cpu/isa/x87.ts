@@ -236,15 +236,35 @@ function touchEnds(h: HelperContext, bytes: number, write: boolean): void {
  */
 function loadImage(h: HelperContext, image: Uint8Array, load: (image: Uint8Array) => void): void {
   const controlWord = image.slice(0, 2);
+  const inverse = image.map((byte) => ~byte);
   try {
     load(h.loadBytes(h.address(), image.length, image));
   } catch (e) {
     if (e instanceof Fault) {
+      const bits = environmentBits(h);
+      const environment = (7 * bits) / 8;
+      const wasRead = bytesRead(h, inverse, image);
       image.set(controlWord);
+      if (image.length > environment) {
+        // Registers that were not read stay where they are, wherever TOP is now.
+        fldenv(h, image.subarray(0, environment), bits);
+        const now = fsave(h, bits);
+        for (let i = environment; i < image.length; i++) if (!wasRead[i]) image[i] = now[i]!;
+      }
       load(image);
     }
     throw e;
   }
+}
+
+/** Which bytes a faulting load reads: those that come out the same whatever was there. */
+function bytesRead(h: HelperContext, inverse: Uint8Array, image: Uint8Array): boolean[] {
+  try {
+    h.loadBytes(h.address(), inverse.length, inverse);
+  } catch (e) {
+    if (!(e instanceof Fault)) throw e;
+  }
+  return [...inverse].map((byte, i) => byte === image[i]);
 }
 
 /** Control instructions: the FN forms do not wait, and none of them moves the last instruction pointer. */
