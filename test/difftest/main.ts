@@ -31,6 +31,7 @@ interface Options {
 interface Findings {
   readonly cases: number;
   readonly mismatches: number;
+  readonly unsteady: number;
   readonly byEncoding: [string, { cases: number; mismatches: number }][];
   readonly counts: PairCount[];
 }
@@ -89,6 +90,7 @@ function work(options: Options, progress: (tally: Tally) => void): Findings {
   return {
     cases: tally.cases,
     mismatches: tally.mismatches,
+    unsteady: tally.unsteady,
     byEncoding: [...tally.byEncoding],
     counts: schedule.coverage.counts(),
   };
@@ -144,9 +146,11 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
   const coverage = new RowCoverage();
   let cases = 0;
   let mismatches = 0;
+  let unsteady = 0;
   for (const part of parts) {
     cases += part.cases;
     mismatches += part.mismatches;
+    unsteady += part.unsteady;
     coverage.add(part.counts);
     for (const [name, row] of part.byEncoding) {
       const sum = rows.get(name) ?? { cases: 0, mismatches: 0 };
@@ -160,6 +164,8 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
     out.push(`mismatching encodings: ${bad.map(([name, row]) => `${name} ${row.mismatches}/${row.cases}`).join(', ')}`);
   }
   if (options.rows === undefined && options.features === undefined) out.push(...coverageReport(coverage));
+  if (unsteady > 0)
+    out.push(`${unsteady} cases that the host ended otherwise when it ran them again, and then as expected`);
   out.push(`${cases} cases in ${Math.round(seconds)} s, ${rows.size} encodings, ${mismatches} mismatches`);
   process.stdout.write(`${out.join('\n')}\n`);
   process.exitCode = mismatches > 0 ? 1 : 0;
