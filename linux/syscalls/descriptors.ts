@@ -312,9 +312,22 @@ export const sys32_fallocate = (
 
 // ---- copies without user memory
 
-/** Moves up to `count` bytes; waits on the file that is not ready when nothing was moved. */
+/** A copy that sleeps until the output takes more: bytes moved, and those that are read but have not found room. */
+interface CopyWait {
+  readonly done: number;
+  readonly rest: Uint8Array | undefined;
+}
+
+/**
+ * splice_direct_to_actor(), do_splice(): moves up to `count` bytes; waits on the file that is not ready when nothing was moved,
+ * and on an output that blocks until all that was read has gone. `at` stands where the call began.
+ */
 function copyBytes(task: Task, from: File, to: File, count: number, at: { in?: number; out?: number }): SysResult {
-  let done = 0;
+  const waited = task.wait?.data as CopyWait | undefined;
+  let done = waited?.done ?? 0;
+  let rest = waited?.rest;
+  if (at.in !== undefined) at.in += done;
+  if (at.out !== undefined) at.out += done;
   count = Math.min(count, F.MAX_RW_COUNT);
   while (done < count) {
     const pos = at.in ?? (from.inode.seekable() ? from.pos : 0);
@@ -323,20 +336,20 @@ function copyBytes(task: Task, from: File, to: File, count: number, at: { in?: n
       return done > 0 ? done : waitEither(task, from, to);
     let want = Math.min(count - done, 65536);
     if (to.inode instanceof FifoInode) want = Math.min(want, to.inode.capacity - to.inode.queue.length || want);
-    const bytes = from.inode.read(from, pos, want);
+    const bytes: Uint8Array | number = rest ?? from.inode.read(from, pos, want);
+    const all = rest === undefined && typeof bytes !== 'number' && bytes.length < want;
+    rest = undefined;
     if (typeof bytes === 'number') {
       if (done > 0) return done;
       return bytes === -EAGAIN ? waitEither(task, from, to) : bytes;
     }
     if (bytes.length === 0) break;
     let written = 0;
-    while (written < bytes.length) {
+    let failed = 0;
+    while (written < bytes.length && failed === 0) {
       const n = to.inode.write(to, out + written, bytes.subarray(written));
-      if (n < 0) {
-        if (n === -EPIPE) raiseSigpipe(task);
-        return done > 0 ? done : n;
-      }
-      written += n;
+      if (n < 0) failed = n;
+      else written += n;
     }
     if (at.in !== undefined) at.in += written;
     else if (from.inode.seekable()) from.pos += written;
@@ -347,7 +360,18 @@ function copyBytes(task: Task, from: File, to: File, count: number, at: { in?: n
       fsnotify(from.dentry, IN_ACCESS);
       fsnotify(to.dentry, IN_MODIFY);
     }
-    if (bytes.length < want) break;
+    if (failed === -EAGAIN && (to.flags & F.O_NONBLOCK) === 0 && task.wait?.reason !== 'signal') {
+      // What a pipe gave cannot be read again.
+      const left = from.inode.seekable() ? undefined : bytes.slice(written);
+      const data: CopyWait = { done, rest: left };
+      return block(task, { channels: to.inode.channels(to), data });
+    }
+    if (failed === -EPIPE) raiseSigpipe(task);
+    if (failed !== 0) {
+      if (done > 0) return done;
+      return failed === -EAGAIN && (to.flags & F.O_NONBLOCK) === 0 ? -ERESTARTSYS : failed;
+    }
+    if (all) break;
   }
   return done;
 }

@@ -30,6 +30,7 @@ describe('calls that programs make, compared with the host', () => {
     'locks',
     'inotify',
     'renames',
+    'sendfiles',
     'xattrs',
     'mqueue',
     'sched',
