@@ -1,5 +1,6 @@
 /** The doors into the kernel: arch/x86/entry/entry_64.S, entry_64_compat.S, common.c and arch/x86/kernel/traps.c. */
 import { type Exit, Vector } from '../../cpu/exit.ts';
+import { gprOffset } from '../../cpu/state.ts';
 import { fxsave } from '../../cpu/xsave.ts';
 import { EFAULT, EIO, ENOSYS } from '../abi/errno.ts';
 import { PTRACE_EVENT_SECCOMP } from '../abi/ptrace.ts';
@@ -158,15 +159,16 @@ function math_error(task: Task, vector: number): void {
 
 // ---- system calls
 
-/** The argument registers in the order of the 64-bit call: RDI RSI RDX R10 R8 R9, as indices into the file. */
-const ARGS_64 = [7, 6, 2, 10, 8, 9] as const;
-/** EBX ECX EDX ESI EDI EBP. */
-const ARGS_32 = [3, 1, 2, 6, 7, 5] as const;
+/** The numbers of system calls: no bigint is made for each call. */
+const NUMBERS: readonly bigint[] = Array.from({ length: 1024 }, (_, i) => BigInt(i));
+
+/** A number of a system call, without a new bigint for those that exist. */
+const callNumber = (low: number): bigint => NUMBERS[low] ?? BigInt(low);
 
 /** entry_SYSCALL_64: RCX and R11 hold the return address and flags. */
 function entry_SYSCALL_64(task: Task): void {
   const { regs } = task;
-  task.origAx = regs.rax;
+  task.origAx = regs.gprHalf(1) === 0 ? callNumber(regs.gprHalf(0)) : regs.rax;
   task.entry = 'syscall64';
   startSyscall(task);
 }
@@ -175,7 +177,7 @@ function entry_SYSCALL_64(task: Task): void {
 function entry_INT80_compat(task: Task): void {
   const { regs } = task;
   clearR8toR11(task);
-  task.origAx = regs.rax & 0xffff_ffffn;
+  task.origAx = callNumber(regs.gprHalf(0));
   task.entry = 'int80';
   task.threadInfo.status |= TS_COMPAT;
   startSyscall(task);
@@ -187,7 +189,7 @@ function entry_INT80_compat(task: Task): void {
  */
 function fastSyscall32(task: Task, kind: EntryKind): void {
   const { regs, mm, kernel } = task;
-  const number = regs.rax & 0xffff_ffffn;
+  const number = callNumber(regs.gprHalf(0));
   const flags = kind === 'syscall32' ? regs.r11 : regs.rflags;
   if (kind === 'sysenter') regs.rsp = regs.rbp & 0xffff_ffffn;
   else regs.rcx = regs.rbp & 0xffff_ffffn;
@@ -294,20 +296,31 @@ export function afterEntryStop(task: Task): void {
   invoke(task);
 }
 
+/** RDI RSI RDX R10 R8 R9, or EBX ECX EDX ESI EDI EBP. Register by register: a loop over a table takes several times as long. */
 function fetchArguments(task: Task): void {
-  const { regs } = task;
+  const { view } = task.regs;
   const args = task.sysArgWords;
   if (task.entry === 'syscall64') {
-    for (let i = 0; i < 6; i++) {
-      const r = ARGS_64[i]! * 2;
-      args[i * 2] = regs.gprHalf(r);
-      args[i * 2 + 1] = regs.gprHalf(r + 1);
-    }
+    args[0] = view.getUint32(gprOffset(7), true);
+    args[1] = view.getUint32(gprOffset(7) + 4, true);
+    args[2] = view.getUint32(gprOffset(6), true);
+    args[3] = view.getUint32(gprOffset(6) + 4, true);
+    args[4] = view.getUint32(gprOffset(2), true);
+    args[5] = view.getUint32(gprOffset(2) + 4, true);
+    args[6] = view.getUint32(gprOffset(10), true);
+    args[7] = view.getUint32(gprOffset(10) + 4, true);
+    args[8] = view.getUint32(gprOffset(8), true);
+    args[9] = view.getUint32(gprOffset(8) + 4, true);
+    args[10] = view.getUint32(gprOffset(9), true);
+    args[11] = view.getUint32(gprOffset(9) + 4, true);
   } else {
-    for (let i = 0; i < 6; i++) {
-      args[i * 2] = regs.gprHalf(ARGS_32[i]! * 2);
-      args[i * 2 + 1] = 0;
-    }
+    args.fill(0);
+    args[0] = view.getUint32(gprOffset(3), true);
+    args[2] = view.getUint32(gprOffset(1), true);
+    args[4] = view.getUint32(gprOffset(2), true);
+    args[6] = view.getUint32(gprOffset(6), true);
+    args[8] = view.getUint32(gprOffset(7), true);
+    args[10] = view.getUint32(gprOffset(5), true);
   }
   task.sysNr = Number(BigInt.asIntN(32, task.origAx));
 }
@@ -381,13 +394,27 @@ function callHandler(task: Task, row: SyscallRow): SysResult {
         argument(args[1]!, w[2]!, w[3]!, compat),
         argument(args[2]!, w[4]!, w[5]!, compat),
       );
+    case 4:
+      return entry(
+        task,
+        argument(args[0]!, w[0]!, w[1]!, compat),
+        argument(args[1]!, w[2]!, w[3]!, compat),
+        argument(args[2]!, w[4]!, w[5]!, compat),
+        argument(args[3]!, w[6]!, w[7]!, compat),
+      );
     default:
       return entry(task, ...args.map((kind, i) => argument(kind, w[i * 2]!, w[i * 2 + 1]!, compat)));
   }
 }
 
 function setResult(task: Task, result: number | bigint): void {
-  task.regs.rax = typeof result === 'bigint' ? BigInt.asUintN(64, result) : BigInt.asUintN(64, BigInt(result));
+  const { regs } = task;
+  if (typeof result === 'bigint') regs.rax = BigInt.asUintN(64, result);
+  else {
+    const { view } = regs;
+    view.setUint32(gprOffset(0), result, true);
+    view.setInt32(gprOffset(0) + 4, Math.floor(result / 0x1_0000_0000), true);
+  }
 }
 
 /** syscall_return_slowpath(): tracehook_report_syscall_exit(). */

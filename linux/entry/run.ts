@@ -115,10 +115,9 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
   if (!stepping) task.stepping = false;
   kernel.switchTo(task);
   let used = 0;
-  const posixFired = (tgid: number, id: number, at: number): void => posix_timer_fired(kernel, tgid, id, at);
   for (;;) {
     const armed = cpuTimersArmed(task.group);
-    if (armed) run_posix_cpu_timers(task, posixFired);
+    if (armed) run_posix_cpu_timers(task, (tgid, id, at) => posix_timer_fired(kernel, tgid, id, at));
     if (!returnToUser(kernel, task)) return used;
     if (task.stepping) {
       task.stepping = false;
@@ -127,7 +126,8 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
         return used;
       }
     }
-    const untilTimer = Math.min(kernel.timers.next - kernel.now(), armed ? untilCpuTimer(task) : Infinity);
+    let untilTimer = kernel.timers.next - kernel.now();
+    if (armed) untilTimer = Math.min(untilTimer, untilCpuTimer(task));
     if (used >= limit || untilTimer <= 0) return used;
     if (kernel.sliceLeft <= 0) {
       kernel.yielded = task;
