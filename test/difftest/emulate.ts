@@ -49,8 +49,10 @@ export function announced(feature: string): boolean {
 const TF = 0x100;
 const NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 const EDGE_PAGES = EDGES * (EDGE_STRIDE / PAGE);
-/** Cases without TF end at an INT3 or a fault long before. */
-const LIMIT = 1 << 18;
+/** Cases without TF end at an INT3 or a fault before, if only after a LOOP to itself. */
+const LIMIT = 1 << 30;
+/** Of which so many are gone through one by one. */
+const STEPS = 1 << 18;
 
 /** How the emulator goes through a case without TF: whole blocks, instruction by instruction, or the first block translated. */
 export type Tier = 'blocks' | 'steps' | 'regions';
@@ -382,8 +384,9 @@ export class Emulator {
     const start = cpu.icount;
     if (region) cpu.runRegion(region);
     for (;;) {
-      const exit = tier === 'steps' ? cpu.step() : cpu.run(LIMIT);
-      const goesOn = exit.kind === 'cs-switch' || (tier === 'steps' && exit.kind === 'budget');
+      const single = tier === 'steps' && cpu.icount - start < STEPS;
+      const exit = single ? cpu.step() : cpu.run(LIMIT);
+      const goesOn = exit.kind === 'cs-switch' || (single && exit.kind === 'budget');
       if (!goesOn || cpu.icount - start > LIMIT) return exit;
     }
   }

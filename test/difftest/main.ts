@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { alwaysRaises, isMet, nameOf, type Pair, type PairCount, RowCoverage } from './coverage.ts';
-import { Bench, KINDS, type Mismatch, newTally, runBatch, type Tally } from './difftest.ts';
+import { Bench, judge, KINDS, type Mismatch, newTally, runBatch, type Tally } from './difftest.ts';
 import { announced } from './emulate.ts';
+import { buildCase } from './generate.ts';
 import { SLOTS } from './layout.ts';
 import { NativeRunner } from './native.ts';
 import { showMismatch } from './report.ts';
 import { Schedule } from './schedule.ts';
 import { allEncodings, NOT_COMPARED, wideEncodings } from './templates.ts';
-import { type Vector, vectorLines } from './vectors.ts';
+import { unpackVectors, type Vector, vectorLines } from './vectors.ts';
 
 /** A slot of code per case. */
 const BATCH = SLOTS;
@@ -23,6 +24,7 @@ interface Options {
   readonly kinds?: string;
   readonly examples: string;
   readonly keep?: string;
+  readonly replay?: string;
   readonly summary: boolean;
   readonly worker: boolean;
 }
@@ -47,6 +49,7 @@ function parse(): Options {
     .option('--kinds <list>', 'step (under TF), single, sequence; all of them by default')
     .option('--examples <n>', 'mismatches shown per encoding', '1')
     .option('--keep <file>', 'where to append the examples, as vectors')
+    .option('--replay <file>', 'runs the vectors of a file, and nothing else')
     .option('--summary', 'counts only', false)
     .option('--worker', 'prints its findings for the process that started it', false)
     .parse()
@@ -102,6 +105,26 @@ const asVector = ({ encoding, features, draft, expected }: Mismatch): Vector => 
   draft,
   expected,
 });
+
+/** What a file of vectors gives now, here and on this host; how many differ. */
+function replay(file: string): number {
+  const bench = new Bench();
+  let bad = 0;
+  try {
+    for (const { name, features, draft } of unpackVectors(readFileSync(file), bench.states)) {
+      const testCase = buildCase(draft, bench.states);
+      const expected = bench.runAgain(testCase);
+      const judged = expected && judge(bench.emulator, draft, testCase, expected);
+      if (judged?.differences.length === 0) continue;
+      bad++;
+      const mismatch = expected && { encoding: name, features, draft, testCase, expected, ...judged! };
+      process.stdout.write(`${mismatch ? showMismatch(mismatch) : `${name}: does not end on this host`}\n`);
+    }
+  } finally {
+    bench.close();
+  }
+  return bad;
+}
 
 /** The same program with a part of the cases each. */
 async function share(options: Options, jobs: number): Promise<Findings[]> {
@@ -197,6 +220,10 @@ async function main(): Promise<void> {
   if (options.worker) {
     const findings = work(options, (tally) => process.stdout.write(`#${tally.cases}\n`));
     process.stdout.write(`${JSON.stringify(findings)}\n`);
+    return;
+  }
+  if (options.replay !== undefined) {
+    process.exitCode = replay(options.replay) > 0 ? 1 : 0;
     return;
   }
   const started = Date.now();
