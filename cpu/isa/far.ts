@@ -111,14 +111,15 @@ function stackSelector(h: HelperContext, n: number): number {
   return selector;
 }
 
-/** Pops `bytes` after a return to `selector`: with the width of the stack there when that is 64-bit code. */
+/** Pops `bytes` after a return to `selector`: with the width that the stack has there. */
 function release(h: HelperContext, bytes: number, selector: number): void {
   const sp = h.register(4);
   if (findDescriptor(h.cpu, selector)!.attributes & Attribute.Long) {
     h.setRegister(4, 64, sp + BigInt(bytes));
     return;
   }
-  h.setRegister(4, 64, (sp & h.get64('stackKeep')) | ((sp + BigInt(bytes)) & h.get64('stackMask')));
+  const mask = h.cpu.segments.attributes(Segment.SS) & Attribute.Big ? 0xffffffffn : 0xffffn;
+  h.setRegister(4, 64, (sp & 0xffffffffn & ~mask) | ((sp + BigInt(bytes)) & mask));
 }
 
 /** RETF stays at CPL 3; a lower RPL in the selector is #GP. */

@@ -85,10 +85,12 @@ function memory(name: string, encoding: string, operand: string, lower: Lowering
   const [opcode, digit] = encoding.split(' /');
   const slow = memoryForm(Number.parseInt(opcode!, 16), Number(digit), SIZES[operand]!, stores);
   const other = lower(slow);
-  return op(name, encoding, operand, (c) => {
+  const whole: Lower = (c) => {
     if (c.x87) knownMemory(c, c.x87, Number.parseInt(opcode!, 16), Number(digit));
     else other(c);
-  });
+  };
+  // What is pending comes before the operand's segment.
+  return op(name, encoding, operand, whole, { late: true });
 }
 const storing = (name: string, encoding: string, operand: string, lower?: Lowering): Row =>
   memory(name, encoding, operand, lower, true);
@@ -282,7 +284,7 @@ const control: readonly Row[] = [
       loadImage(h, fstenv(h, bits), (image) => fldenv(h, image, bits));
     }),
   ),
-  op('fldcw', 'D9 /5', 'Mw', x.loadControl),
+  op('fldcw', 'D9 /5', 'Mw', x.loadControl, { late: true }),
   op(
     'fnstenv',
     'D9 /6',
