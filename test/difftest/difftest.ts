@@ -214,8 +214,8 @@ function count(tally: Tally, { encoding }: Item): void {
 }
 
 /**
- * Under a hypervisor a debug exception may come without BS in DR6 when the instruction left the guest, so that it passes
- * for another. An answer that the host does not give a second time is none, if the second one is ours.
+ * An answer that the host does not give a second time is none, if the second one is ours. Seen once: a step's trap with
+ * si_code TRAP_BRKPT, as from a DR6 without BS; why is not known (the host runs under a hypervisor).
  */
 function isUnsteady(
   emulator: Emulator,
