@@ -69,7 +69,8 @@ export const RepeatStep = { One: 1, Unfinished: 2 } as const;
 export type StateField = keyof typeof FIELDS;
 
 function layOut(): Readonly<Record<StateField, number>> {
-  const offsets = {} as Record<StateField, number>;
+  // A copy has the shape of the literal; what gets so many names one by one becomes a hash table in V8.
+  const offsets: Record<StateField, number> = { ...FIELDS };
   let at = 0;
   for (const [name, size] of Object.entries(FIELDS)) {
     const align = size % 64 === 0 ? 64 : size % 8 === 0 ? 8 : 4;
