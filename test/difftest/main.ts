@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { alwaysRaises, isMet, nameOf, type Pair, type PairCount, RowCoverage } from './coverage.ts';
 import { Bench, judge, KINDS, type Mismatch, newTally, runBatch, type Tally } from './difftest.ts';
@@ -43,7 +44,7 @@ function parse(): Options {
     .description('Runs instructions on the host and on our CPU and compares the states after them.')
     .option('--count <n>', 'cases', '20000')
     .option('--seed <n>', 'first seed', '1')
-    .option('--jobs <n>', 'processes', '1')
+    .option('--jobs <n>', 'processes; with the seed they decide the cases', String(availableParallelism()))
     .option('--rows <pattern>', 'only encodings whose name matches this regular expression')
     .option('--features <pattern>', 'only encodings with a CPUID feature that matches')
     .option('--kinds <list>', 'step (under TF), single, sequence; all of them by default')
@@ -189,7 +190,9 @@ function report(options: Options, parts: readonly Findings[], seconds: number): 
   if (options.rows === undefined && options.features === undefined) out.push(...coverageReport(coverage));
   if (unsteady > 0)
     out.push(`${unsteady} cases that the host ended otherwise when it ran them again, and then as expected`);
-  out.push(`${cases} cases in ${Math.round(seconds)} s, ${rows.size} encodings, ${mismatches} mismatches`);
+  out.push(
+    `${cases} cases in ${Math.round(seconds)} s (seed ${options.seed}, ${parts.length} jobs), ${rows.size} encodings, ${mismatches} mismatches`,
+  );
   process.stdout.write(`${out.join('\n')}\n`);
   process.exitCode = mismatches > 0 ? 1 : 0;
 }
