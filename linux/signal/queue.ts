@@ -22,6 +22,7 @@ import {
   type SigInfo,
   sigmask,
 } from '../abi/signal.ts';
+import { clockTicks } from '../task/cpu-time.ts';
 import {
   SIGNAL_CLD_CONTINUED,
   SIGNAL_CLD_STOPPED,
@@ -306,8 +307,9 @@ export function do_notify_parent_cldstop(task: Task, forTracer: boolean, why: nu
     pid: about.pid,
     uid: about.cred.uid,
     status,
-    utime: 0,
-    stime: 0,
+    // task_cputime(): of that thread alone.
+    utime: clockTicks(about.cpuTime.user),
+    stime: clockTicks(about.cpuTime.system),
   };
   if (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0) send_signal(parent, info, true);
   parent.kernel.wake(`child:${parent.tgid}`);

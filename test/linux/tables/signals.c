@@ -101,26 +101,6 @@ static void through_vdso(long how) {
   arch_prctl(0x1002, before);
   say("returned, FS base %s", after == before ? "kept" : after == 0 ? "0" : "?");
 }
-
-/* Where in struct siginfo of SIGCHLD something stands: utime and stime are not 0. */
-static void times(long nr) {
-  static unsigned char info[128], mask[8] = {0, 0, 1};
-  signal(SIGCHLD, SIG_DFL);
-  sigset_t set; sigemptyset(&set); sigaddset(&set, SIGCHLD); sigprocmask(SIG_BLOCK, &set, 0);
-  if (fork() == 0) {
-    for (volatile int i = 0; i < 5000000; i++);
-    for (int i = 0; i < 60000; i++) syscall(SYS_getppid);
-    _exit(0);
-  }
-  long r;
-  if (nr == 177) asm volatile("int $0x80" : "=a"(r) : "0"(nr), "b"(mask), "c"(info), "d"(0), "S"(8) : "r8", "r9", "r10", "r11", "memory");
-  else {
-    register long r10 asm("r10") = 8;
-    asm volatile("syscall" : "=a"(r) : "0"(nr), "D"(mask), "S"(info), "d"(0), "r"(r10) : "rcx", "r11", "memory");
-  }
-  say("%ld at", r);
-  for (int i = 24; i < 48; i += 4) if (*(unsigned *)(info + i)) say(" %d", i);
-}
 #endif
 
 int main(void) {
@@ -141,9 +121,6 @@ int main(void) {
   }
 #ifdef __x86_64__
   row("by int 0x80, CS 23, no SA_RESTORER; returns through the i386 vDSO", through_vdso, INT80_23);
-  row("times of SIGCHLD by int 0x80", times, 177);
-  row("times of SIGCHLD by syscall", times, 128);
-  row("times of SIGCHLD by the x32 call", times, 523 | 0x40000000);
 #endif
   return 0;
 }

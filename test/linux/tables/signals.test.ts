@@ -56,9 +56,6 @@ describeTable('signal frames of a 64-bit program', {
       'size, returned, FS base 0',
       'size, returned, FS base 0',
     ],
-    'times of SIGCHLD by int 0x80': cells('17 at 24 32', '17 at 24 28'),
-    'times of SIGCHLD by syscall': '17 at 32 40',
-    'times of SIGCHLD by the x32 call': '17 at 24 32',
   },
 });
 

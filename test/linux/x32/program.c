@@ -35,6 +35,12 @@ static void handler(int sig, int *info, u32 *uc) {
   info_at = P(info);
   uc_at = P(uc);
 }
+static volatile u64 times[2];
+static void times_handler(int sig, const u64 *info) {
+  /* si_utime and si_stime. */
+  times[0] = info[3];
+  times[1] = info[4];
+}
 static char altstack[8192] __attribute__((aligned(16)));
 static char buffer[64];
 
@@ -129,6 +135,20 @@ __attribute__((used)) void start(u32 *sp) {
   if (child == 0) die(7);
   CHECK(45, sys(523, P(&set), P(got), 0, 8, 0, 0) == 17);
   CHECK(46, got[3] == child && got[5] == 7);
+  /* In a frame, too: of a child that spent more than a tick of both kinds. */
+  sa.handler = (u32)(long)times_handler;
+  CHECK(50, sys(512, 17, P(&sa), 0, 8, 0, 0) == 0);
+  child = sys(57, 0, 0, 0, 0, 0, 0);
+  if (child == 0) {
+    for (volatile int i = 0; i < 3000000; i++);
+    for (int i = 0; i < 51000; i++) sys(39, 0, 0, 0, 0, 0, 0);
+    die(7);
+  }
+  /* WEXITED | WNOWAIT; then it comes. */
+  CHECK(51, sys(529, 1, child, 0, 0x1000004, 0, 0) == 0);
+  CHECK(52, sys(14, 1, P(&set), 0, 8, 0, 0) == 0);
+  CHECK(53, times[0] >= 1 && times[0] < 1000 && times[1] >= 1 && times[1] < 1000);
+  sys(14, 0, P(&set), 0, 8, 0, 0);
   int info[32] = { 0 };
   CHECK(47, sys(529, 1, child, P(info), 4, 0, 0) == 0 && info[3] == child && info[5] == 7);
   /* The same number without bit 30 is the compat call, too, in this kernel. */
