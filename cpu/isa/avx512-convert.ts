@@ -6,11 +6,11 @@ import { toUnsigned } from '../softfloat/avx512.ts';
 import { convert, intToFormat, toInt } from '../softfloat/convert.ts';
 import type { FpEnv } from '../softfloat/env.ts';
 import { derive, evex } from './avx512-forms.ts';
-import { type FpWidth, formatOf, putReal, realOf } from './avx512-fp.ts';
+import { formatOf, putReal, realOf } from './avx512-fp.ts';
 import type { EvexOptions, Lower, Row } from './row.ts';
 import { imm8 } from './simd-forms.ts';
-import { mergeLow } from './sse-fp.ts';
 import { sseFpConvertRows } from './sse-fp-convert.ts';
+import { type FpWidth, mergeLow } from './sse-fp-forms.ts';
 import { f16ToF32, f32ToF16 } from './sse-fp-ops.ts';
 import { type Slow, type Stage, slowly } from './sse-fp-slow.ts';
 

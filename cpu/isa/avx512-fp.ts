@@ -11,11 +11,12 @@ import { STAGE } from '../state.ts';
 import { activeElements, derive, elements, evex, signBits } from './avx512-forms.ts';
 import type { EvexOptions, Lower, Row } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
-import { compareLanes, mergeLow, sseFpRows } from './sse-fp.ts';
+import { sseFpRows } from './sse-fp.ts';
+import { compareLanes } from './sse-fp-compare.ts';
 import { fmaRows } from './sse-fp-fma.ts';
+import { type FpWidth, mergeLow } from './sse-fp-forms.ts';
 import { type Slow, type Stage, slowly } from './sse-fp-slow.ts';
 
-export type FpWidth = 32 | 64;
 export const formatOf = { 32: F32, 64: F64 } as const;
 const W = { 32: 'W0', 64: 'W1' } as const;
 

@@ -6,7 +6,6 @@ import { f32x4, f64x2, i16x8, i32x4, i64x2, lowQuad, v128 } from '../ir/vector.t
 import * as order from '../runtime/sse-compare.ts';
 import { type Lower, op, type Row, sse } from './row.ts';
 import { imm8, lanesOf, writeLanes } from './simd-forms.ts';
-import { elements, mergeLow, perLane, type Width } from './sse-fp.ts';
 import {
   all,
   both,
@@ -19,6 +18,7 @@ import {
   scalar32,
   scalar64,
 } from './sse-fp-fast.ts';
+import { elements, mergeLow, perLane, type FpWidth as Width } from './sse-fp-forms.ts';
 import {
   f16ToF32,
   f32ToF16,

@@ -118,6 +118,14 @@ export const packed32: VectorShape = {
 };
 export const both = (...masks: V128[]): V128 => masks.reduce((a, b) => v128.and(a, b));
 
+/** The elements of both operands are no NaNs and no denormals: all of them, or with `low` the first. */
+export function numbers(width: 32 | 64, a: readonly V128[], b: readonly V128[], low: boolean): I32 {
+  const s = width === 32 ? packed32 : packed64;
+  const masks = a.map((x, lane) => both(s.number(x), s.number(b[lane]!), s.notDenormal(x), s.notDenormal(b[lane]!)));
+  const mask = both(...masks);
+  return low ? i32.and(i32x4.extract(mask, 0), 1) : s.every(mask);
+}
+
 /** Whether `r` is exactly the operation's result, given that it is its rounding and in the normal range. May say no wrongly. */
 export interface Exactness<T> {
   readonly sum: (a: T, b: T, r: T) => I32;

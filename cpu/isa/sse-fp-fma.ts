@@ -6,11 +6,11 @@ import { f32x4, f64x2 } from '../ir/vector.ts';
 import { fma32, fma64 } from '../runtime/sse-fma.ts';
 import { type Lower, op, type Row } from './row.ts';
 import { lanesOf, writeLanes } from './simd-forms.ts';
-import { mergeLow, perLane, type Width } from './sse-fp.ts';
 import { all, plainMxcsr, scalar32 } from './sse-fp-fast.ts';
+import { type FpWidth, perLane } from './sse-fp-forms.ts';
 import { fused32, fused64 } from './sse-fp-ops.ts';
-import { type Slow, slowly } from './sse-fp-slow.ts';
-import { element, softly } from './sse-fp-soft.ts';
+import type { Slow } from './sse-fp-slow.ts';
+import { element, softlyPacked, softlyScalar } from './sse-fp-soft.ts';
 
 interface Form {
   readonly name: string;
@@ -37,7 +37,7 @@ const ORDERS = [
   [11, 231],
 ] as const;
 
-function slowFused(form: Form, width: Width, order: number, count: number): Slow {
+function slowFused(form: Form, width: FpWidth, order: number, count: number): Slow {
   return (env, s) => {
     for (let i = 0; i < count; i++) {
       const minus = form.negateAddend(i);
@@ -58,7 +58,7 @@ const rolesOf = (order: number): readonly [number, number, number] =>
 function exactly(
   c: Ops,
   form: Form,
-  width: Width,
+  width: FpWidth,
   order: number,
   operands: readonly (readonly V128[])[],
   i: number,
@@ -138,7 +138,7 @@ function fusedFast32(c: Ops, a: F32, b: F32, d: F32): { r: F32; good: I32 } {
 function fuseElement(
   c: Ops,
   form: Form,
-  width: Width,
+  width: FpWidth,
   order: number,
   x: readonly V128[],
   into: V128,
@@ -160,22 +160,17 @@ function fuseElement(
 }
 
 const packed =
-  (form: Form, width: Width, order: number): Lower =>
+  (form: Form, width: FpWidth, order: number): Lower =>
   (c) => {
     const operands = [lanesOf(c, 0), lanesOf(c, 1), lanesOf(c, 2)];
     const count = perLane(width);
-    const raising = (): void => {
-      const r = slowly(c, operands, slowFused(form, width, order, count * c.lanes));
-      writeLanes(c, 0, r.slice(0, c.lanes));
-    };
     const slow = (): void =>
-      softly(
+      softlyPacked(
         c,
         width,
-        count * c.lanes,
+        operands,
         (i, mxcsr) => exactly(c, form, width, order, operands, i, mxcsr),
-        (lanes) => writeLanes(c, 0, lanes),
-        raising,
+        (n) => slowFused(form, width, order, n),
       );
     const fast = (): void => {
       const good = c.variable(i32.const(1));
@@ -194,23 +189,19 @@ const packed =
     c.if(plainMxcsr(c), fast, slow);
   };
 const scalar =
-  (form: Form, width: Width, order: number): Lower =>
+  (form: Form, width: FpWidth, order: number): Lower =>
   (c) => {
     const x = [c.readVector(0), c.readVector(1), c.readVector(2)];
     const base = x[0]!;
     const single = x.map((v) => [v]);
-    const raising = (): void => {
-      const r = slowly(c, single, slowFused(form, width, order, 1));
-      c.writeVector(0, mergeLow(width, base, r[0]!));
-    };
     const slow = (): void =>
-      softly(
+      softlyScalar(
         c,
         width,
-        1,
-        (i, mxcsr) => exactly(c, form, width, order, single, i, mxcsr),
-        ([r]) => c.writeVector(0, mergeLow(width, base, r!)),
-        raising,
+        base,
+        x,
+        (mxcsr) => exactly(c, form, width, order, single, 0, mxcsr),
+        slowFused(form, width, order, 1),
       );
     const fast = (): void => {
       const { lane, good } = fuseElement(c, form, width, order, x, base, 0, 0);
