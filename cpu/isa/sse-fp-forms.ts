@@ -3,7 +3,7 @@ import type { V128 } from '../ir/expr.ts';
 import { f32x4, f64x2 } from '../ir/vector.ts';
 import { type Lower, type Row, sse } from './row.ts';
 import type { Arithmetic } from './sse-fp-ops.ts';
-import type { Slow } from './sse-fp-slow.ts';
+import { each32, each64, type Slow } from './sse-fp-slow.ts';
 
 /** Bits of an element: single or double precision. */
 export type FpWidth = 32 | 64;
@@ -16,17 +16,10 @@ export const mergeLow = (width: FpWidth, to: V128, from: V128): V128 =>
   width === 32 ? f32x4.replace(to, 0, f32x4.extract(from, 0)) : f64x2.replace(to, 0, f64x2.extract(from, 0));
 
 /** Each of `count` elements by soft float; `at` has the arithmetic of element `i`. */
-export const elementsBy =
-  (width: FpWidth, count: number, at: (i: number) => Arithmetic): Slow =>
-  (env, s) => {
-    for (let i = 0; i < count; i++) {
-      if (width === 32) {
-        s.set32(i, at(i).f32(env, s.u32(0, i), s.u32(1, i)));
-      } else {
-        s.set64(i, at(i).f64(env, s.u64(0, i), s.u64(1, i)));
-      }
-    }
-  };
+export const elementsBy = (width: FpWidth, count: number, at: (i: number) => Arithmetic): Slow =>
+  width === 32
+    ? each32(count, (env, s, i) => at(i).f32(env, s.u32(0, i), s.u32(1, i)))
+    : each64(count, (env, s, i) => at(i).f64(env, s.u64(0, i), s.u64(1, i)));
 /** The same arithmetic for all elements. */
 export const elements = (width: FpWidth, count: number, f: Arithmetic): Slow => elementsBy(width, count, () => f);
 

@@ -48,6 +48,19 @@ export class Stage {
 
 export type Slow = (env: FpEnv, stage: Stage) => void;
 
+/** `count` elements of 32 bits, one after the other. */
+export const each32 =
+  (count: number, f: (env: FpEnv, stage: Stage, i: number) => number): Slow =>
+  (env, stage) => {
+    for (let i = 0; i < count; i++) stage.set32(i, f(env, stage, i));
+  };
+/** `count` elements of 64 bits. */
+export const each64 =
+  (count: number, f: (env: FpEnv, stage: Stage, i: number) => bigint): Slow =>
+  (env, stage) => {
+    for (let i = 0; i < count; i++) stage.set64(i, f(env, stage, i));
+  };
+
 /**
  * Stages `operands` (each up to four 16-byte lanes), runs `f` and gives the result's lanes.
  * @param settled `f` settles its own flags
