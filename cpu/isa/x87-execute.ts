@@ -1,7 +1,9 @@
 /** Register forms D8-DF C0-FF by opcode and ModRM byte. */
 
 import { zero } from '../softfloat/real.ts';
-import * as x from './x87-ops.ts';
+import * as arith from './x87-arith.ts';
+import * as control from './x87-control.ts';
+import * as move from './x87-move.ts';
 import type { X87 } from './x87-state.ts';
 
 /** DC and DE name the reversed operations the other way round for ST(i) destinations (SDM vol. 2, FSUB). */
@@ -9,26 +11,26 @@ const reversed = (op: number): number => (op >= 4 ? op ^ 1 : op);
 
 const NULLARY: Readonly<Record<number, (fpu: X87) => void>> = {
   208: () => undefined, // FNOP
-  224: (f) => x.signOperation(f, true),
-  225: (f) => x.signOperation(f, false),
-  228: (f) => x.compareStack(f, zero(0), false, 0),
-  229: x.fxam,
-  240: x.exponential,
-  241: x.logarithm,
-  242: x.tangent,
-  243: x.arctangent,
-  244: x.fxtract,
-  245: (f) => x.partialRemainder(f, true),
-  246: (f) => x.moveTop(f, -1),
-  247: (f) => x.moveTop(f, 1),
-  248: (f) => x.partialRemainder(f, false),
-  249: x.logarithmPlus1,
-  250: x.fsqrt,
-  251: x.sineCosine,
-  252: x.frndint,
-  253: x.fscale,
-  254: x.sine,
-  255: x.cosine,
+  224: (f) => arith.signOperation(f, true),
+  225: (f) => arith.signOperation(f, false),
+  228: (f) => arith.compareStack(f, zero(0), false, 0),
+  229: arith.fxam,
+  240: arith.exponential,
+  241: arith.logarithm,
+  242: arith.tangent,
+  243: arith.arctangent,
+  244: arith.fxtract,
+  245: (f) => arith.partialRemainder(f, true),
+  246: (f) => control.moveTop(f, -1),
+  247: (f) => control.moveTop(f, 1),
+  248: (f) => arith.partialRemainder(f, false),
+  249: arith.logarithmPlus1,
+  250: arith.fsqrt,
+  251: arith.sineCosine,
+  252: arith.frndint,
+  253: arith.fscale,
+  254: arith.sine,
+  255: arith.cosine,
 };
 
 /** Conditions of FCMOVcc by reg field: CF, ZF, CF|ZF, PF of RFLAGS. */
@@ -45,9 +47,9 @@ export function executeRegister(fpu: X87, opcode: number, modrm: number, rflags:
   switch (opcode) {
     case 0xd8:
       if (reg === 2 || reg === 3) {
-        x.compareStack(fpu, i, false, reg - 2);
+        arith.compareStack(fpu, i, false, reg - 2);
       } else {
-        x.arithmetic(fpu, reg, 0, i, false);
+        arith.arithmetic(fpu, reg, 0, i, false);
       }
       return -1;
     case 0xd9:
@@ -55,9 +57,9 @@ export function executeRegister(fpu: X87, opcode: number, modrm: number, rflags:
       return -1;
     case 0xda:
       if (modrm === 0xe9) {
-        x.compareStack(fpu, 1, true, 2);
+        arith.compareStack(fpu, 1, true, 2);
       } else {
-        x.conditionalMove(fpu, i, (rflags & CMOV_FLAGS[reg]!) !== 0);
+        move.conditionalMove(fpu, i, (rflags & CMOV_FLAGS[reg]!) !== 0);
       }
       return -1;
     case 0xdb:
@@ -65,9 +67,9 @@ export function executeRegister(fpu: X87, opcode: number, modrm: number, rflags:
     case 0xdc:
     case 0xde:
       if (reg === 2 || reg === 3) {
-        x.compareStack(fpu, i, false, opcode === 0xdc ? reg - 2 : modrm === 0xd9 ? 2 : 1);
+        arith.compareStack(fpu, i, false, opcode === 0xdc ? reg - 2 : modrm === 0xd9 ? 2 : 1);
       } else {
-        x.arithmetic(fpu, reversed(reg), i, 0, opcode === 0xde);
+        arith.arithmetic(fpu, reversed(reg), i, 0, opcode === 0xde);
       }
       return -1;
     case 0xdd:
@@ -81,13 +83,13 @@ export function executeRegister(fpu: X87, opcode: number, modrm: number, rflags:
 function executeD9(fpu: X87, modrm: number): void {
   const i = modrm & 7;
   if (modrm < 0xc8) {
-    x.loadRegister(fpu, i);
+    move.loadRegister(fpu, i);
   } else if (modrm < 0xd0) {
-    x.exchange(fpu, i);
+    move.exchange(fpu, i);
   } else if (modrm >= 0xd8 && modrm < 0xe0) {
-    x.storeRegisterUnchecked(fpu, i);
+    move.storeRegisterUnchecked(fpu, i);
   } else if (modrm >= 0xe8 && modrm < 0xef) {
-    x.loadConstant(fpu, i);
+    move.loadConstant(fpu, i);
   } else {
     NULLARY[modrm]!(fpu);
   }
@@ -97,13 +99,13 @@ function executeDb(fpu: X87, modrm: number, rflags: number): number {
   const reg = (modrm >> 3) & 7;
   const i = modrm & 7;
   if (reg < 4) {
-    x.conditionalMove(fpu, i, (rflags & CMOV_FLAGS[reg]!) === 0);
+    move.conditionalMove(fpu, i, (rflags & CMOV_FLAGS[reg]!) === 0);
   } else if (reg === 5 || reg === 6) {
-    return x.compareFlags(fpu, i, reg === 5, false);
+    return arith.compareFlags(fpu, i, reg === 5, false);
   } else if (modrm === 0xe2) {
-    x.clearExceptions(fpu);
+    control.clearExceptions(fpu);
   } else if (modrm === 0xe3) {
-    x.initialise(fpu);
+    control.initialise(fpu);
   }
   return -1;
 }
@@ -112,17 +114,17 @@ function executeDd(fpu: X87, modrm: number): void {
   const i = modrm & 7;
   switch ((modrm >> 3) & 7) {
     case 0:
-      x.free(fpu, i);
+      control.free(fpu, i);
       break;
     case 1:
-      x.exchange(fpu, i);
+      move.exchange(fpu, i);
       break;
     case 4:
     case 5:
-      x.compareStack(fpu, i, true, ((modrm >> 3) & 7) - 4);
+      arith.compareStack(fpu, i, true, ((modrm >> 3) & 7) - 4);
       break;
     default:
-      x.storeRegister(fpu, i, ((modrm >> 3) & 7) === 3);
+      move.storeRegister(fpu, i, ((modrm >> 3) & 7) === 3);
   }
 }
 
@@ -131,17 +133,17 @@ function executeDf(fpu: X87, modrm: number): number {
   switch ((modrm >> 3) & 7) {
     case 0:
       // FFREEP, undocumented.
-      x.free(fpu, i);
+      control.free(fpu, i);
       fpu.pop();
       return -1;
     case 1:
-      x.exchange(fpu, i);
+      move.exchange(fpu, i);
       return -1;
     case 5:
     case 6:
-      return x.compareFlags(fpu, i, ((modrm >> 3) & 7) === 5, true);
+      return arith.compareFlags(fpu, i, ((modrm >> 3) & 7) === 5, true);
     default:
-      x.storeRegister(fpu, i, true);
+      move.storeRegister(fpu, i, true);
       return -1;
   }
 }

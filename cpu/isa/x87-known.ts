@@ -10,7 +10,7 @@ import { choose, choose32, roundsUp } from '../runtime/wide.ts';
 import { BIAS, divNormal, EXPONENT, rootNormal, SIGN } from '../runtime/x87-arith.ts';
 import { order } from '../runtime/x87-move.ts';
 import { fromDouble, fromInteger, fromSingle, narrowed, ordinary, product, sum } from './x87-known-arith.ts';
-import { CONSTANTS } from './x87-ops.ts';
+import { CONSTANTS } from './x87-move.ts';
 
 const FNOP = 0xd0;
 /** Which sign a sum flips by reg field: see FLIPS in x87-lower.ts. */

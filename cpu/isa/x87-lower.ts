@@ -79,7 +79,7 @@ export const exchange = whole((c) => c.call(move.exchange, c.stackIndex()));
 export const storeRegister = (pop: boolean): ((slow: Slow) => Lower) =>
   whole((c) => c.call(move.storeRegister, c.stackIndex(), i32.const(pop ? 1 : 0)));
 
-/** FLD1 to FLDZ: significand and exponent, and which roundings take the next one (x87-ops.ts). */
+/** FLD1 to FLDZ: significand and exponent, and which roundings take the next one (x87-move.ts). */
 export const constant = (significand: bigint, se: number, side: 'down' | 'up' | 'exact'): ((slow: Slow) => Lower) =>
   whole((c) => {
     const mode = c.let(i32.and(i32.shr_u(c.get('fcw') as I32, 10), 3));

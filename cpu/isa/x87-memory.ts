@@ -1,7 +1,8 @@
 /** Memory forms of D8-DF that compute: operands and results pass through a 16-byte buffer. */
 import { fromBcd, fromInt } from '../softfloat/convert.ts';
 import { type Real, unpack32, unpack64 } from '../softfloat/real.ts';
-import * as x from './x87-ops.ts';
+import * as arith from './x87-arith.ts';
+import * as move from './x87-move.ts';
 import type { X87 } from './x87-state.ts';
 
 /** The operand of the arithmetic forms D8, DA, DC, DE: m32, i32, m64, i16. */
@@ -27,30 +28,30 @@ export function executeMemory(fpu: X87, opcode: number, reg: number, mem: DataVi
   if (!(opcode & 1)) {
     const src = arithmeticOperand(opcode, mem);
     if (reg === 2 || reg === 3) {
-      x.compareStack(fpu, src, false, reg - 2);
+      arith.compareStack(fpu, src, false, reg - 2);
     } else {
-      x.arithmeticMemory(fpu, reg, src);
+      arith.arithmeticMemory(fpu, reg, src);
     }
     return false;
   }
   switch (opcode) {
     case 0xd9:
       if (reg === 0) {
-        x.loadFloat32(fpu, mem);
+        move.loadFloat32(fpu, mem);
         return false;
       }
-      return put(x.storeFloat32(fpu, reg === 3), (v) => mem.setUint32(0, v, true));
+      return put(move.storeFloat32(fpu, reg === 3), (v) => mem.setUint32(0, v, true));
     case 0xdb:
       return memoryDb(fpu, reg, mem);
     case 0xdd:
       if (reg === 0) {
-        x.loadFloat64(fpu, mem);
+        move.loadFloat64(fpu, mem);
         return false;
       }
       if (reg === 1) {
-        return put(x.storeInteger(fpu, 64, true, true), (v) => mem.setBigUint64(0, v, true));
+        return put(move.storeInteger(fpu, 64, true, true), (v) => mem.setBigUint64(0, v, true));
       }
-      return x.storeFloat64(fpu, reg === 3, mem);
+      return move.storeFloat64(fpu, reg === 3, mem);
     default:
       return memoryDf(fpu, reg, mem);
   }
@@ -67,34 +68,34 @@ function put<T>(v: T | undefined, write: (v: T) => void): boolean {
 function memoryDb(fpu: X87, reg: number, mem: DataView): boolean {
   switch (reg) {
     case 0:
-      x.load(fpu, fromInt(BigInt(mem.getInt32(0, true))), false);
+      move.load(fpu, fromInt(BigInt(mem.getInt32(0, true))), false);
       return false;
     case 5:
-      x.loadWords(fpu, mem.getUint16(8, true), mem.getUint32(4, true), mem.getUint32(0, true));
+      move.loadWords(fpu, mem.getUint16(8, true), mem.getUint32(4, true), mem.getUint32(0, true));
       return false;
     case 7:
-      return x.storeExtended(fpu, mem);
+      return move.storeExtended(fpu, mem);
     default:
-      return put(x.storeInteger(fpu, 32, reg !== 2, reg === 1), (v) => mem.setUint32(0, Number(v), true));
+      return put(move.storeInteger(fpu, 32, reg !== 2, reg === 1), (v) => mem.setUint32(0, Number(v), true));
   }
 }
 
 function memoryDf(fpu: X87, reg: number, mem: DataView): boolean {
   switch (reg) {
     case 0:
-      x.load(fpu, fromInt(BigInt(mem.getInt16(0, true))), false);
+      move.load(fpu, fromInt(BigInt(mem.getInt16(0, true))), false);
       return false;
     case 4:
-      x.load(fpu, fromBcd(new Uint8Array(mem.buffer, mem.byteOffset, 10)), false);
+      move.load(fpu, fromBcd(new Uint8Array(mem.buffer, mem.byteOffset, 10)), false);
       return false;
     case 5:
-      x.load(fpu, fromInt(mem.getBigInt64(0, true)), false);
+      move.load(fpu, fromInt(mem.getBigInt64(0, true)), false);
       return false;
     case 6:
-      return put(x.storeBcd(fpu), (v) => new Uint8Array(mem.buffer, mem.byteOffset, 10).set(v));
+      return put(move.storeBcd(fpu), (v) => new Uint8Array(mem.buffer, mem.byteOffset, 10).set(v));
     case 7:
-      return put(x.storeInteger(fpu, 64, true, false), (v) => mem.setBigUint64(0, v, true));
+      return put(move.storeInteger(fpu, 64, true, false), (v) => mem.setBigUint64(0, v, true));
     default:
-      return put(x.storeInteger(fpu, 16, reg !== 2, reg === 1), (v) => mem.setUint16(0, Number(v), true));
+      return put(move.storeInteger(fpu, 16, reg !== 2, reg === 1), (v) => mem.setUint16(0, Number(v), true));
   }
 }

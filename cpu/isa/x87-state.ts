@@ -128,6 +128,10 @@ export class X87 {
     this.setEmpty(0);
     this.top += 1;
   }
+  /** Pops when `times` is true, or as many times. */
+  popIf(times: boolean | number): void {
+    for (let n = Number(times); n > 0; n--) this.pop();
+  }
 
   /** Starts an instruction: fresh flags, C1 clear. */
   begin(): FpEnv {

@@ -9,11 +9,12 @@ import { type I32, i32 } from '../ir/expr.ts';
 import { FLAGS_ALL } from '../softfloat/env.ts';
 import { fldenv, frstor, fsave, fstenv } from '../xsave.ts';
 import { helper, type Lower, op, type Row } from './row.ts';
+import { initialise } from './x87-control.ts';
 import { executeRegister } from './x87-execute.ts';
 import { knownMemory, knownRegister } from './x87-known.ts';
 import * as x from './x87-lower.ts';
 import { executeMemory } from './x87-memory.ts';
-import { CONSTANTS, initialise } from './x87-ops.ts';
+import { CONSTANTS } from './x87-move.ts';
 import { SW_ES, X87 } from './x87-state.ts';
 
 /** What FCOMI changes in RFLAGS: ZF PF CF from the comparison, OF SF AF cleared. */

@@ -1,7 +1,7 @@
 /**
  * x87 arithmetic on 80-bit numbers: normal numbers and zeros under any precision and rounding control, with masked
  * exceptions (Intel SDM vol. 1, 4.8 and 8.5). What else there is (denormals, infinities, NaNs, empty registers, unmasked
- * exceptions) is refused with nothing changed, and the meaning in TypeScript (isa/x87-ops.ts) answers.
+ * exceptions) is refused with nothing changed, and the meaning in TypeScript (isa/x87-arith.ts) answers.
  */
 import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
 import { type Builder, define, type Exprs, type FunctionOps, type Variable } from '../ir/function.ts';

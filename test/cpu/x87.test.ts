@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import { initialise } from '../../cpu/isa/x87-control.ts';
 import { executeRegister } from '../../cpu/isa/x87-execute.ts';
 import { executeMemory } from '../../cpu/isa/x87-memory.ts';
-import { initialise } from '../../cpu/isa/x87-ops.ts';
 import { SW_C1, X87 } from '../../cpu/isa/x87-state.ts';
 import { CONTEXT_SIZE } from '../../cpu/state.ts';
 import { tagWord } from '../../cpu/xsave.ts';

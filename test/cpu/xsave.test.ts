@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { cpuid } from '../../cpu/cpuid.ts';
-import { initialise, loadConstant } from '../../cpu/isa/x87-ops.ts';
+import { initialise } from '../../cpu/isa/x87-control.ts';
+import { loadConstant } from '../../cpu/isa/x87-move.ts';
 import { X87 } from '../../cpu/isa/x87-state.ts';
 import { CONTEXT_SIZE, opmaskOffset, State, vectorOffset } from '../../cpu/state.ts';
 import {
