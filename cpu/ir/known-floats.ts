@@ -1,5 +1,5 @@
 /** What a tier may know of floating point that the interpreter has to look at each time. */
-import type { F32, F64 } from './expr.ts';
+import type { F32, F64, I32 } from './expr.ts';
 
 /** A value is a denormal or not, a NaN or not: bits of what has been found out about it. */
 export const Known = { notDenormal: 1, notNan: 2 } as const;
@@ -15,6 +15,8 @@ export interface KnownFloats {
   knows(v: F32 | F64, what: number): boolean;
   /** From here on it is known. */
   learn(v: F32 | F64, what: number): void;
+  /** The upper 32 bits, loaded from memory that holds the value still; undefined where none does for certain. */
+  inMemory(v: F32 | F64): I32 | undefined;
   /** Leaves the instruction, of which nothing has happened yet, to the interpreter. */
   leave(): void;
 }

@@ -67,7 +67,8 @@ const unless = (c: Ops, floats: KnownFloats, likely: I32, else_: I32): void =>
 export function operandIsNoDenormal<T extends Float>(c: Ops, floats: KnownFloats, v: T): void {
   if (floats.knows(v, Known.notDenormal)) return;
   const format = formatOf(v);
-  unless(c, floats, i32.and(format.upper(v), format.exponent), format.shape.zero(v));
+  const upper = floats.inMemory(v) ?? format.upper(v);
+  unless(c, floats, i32.and(upper, format.exponent), format.shape.zero(v));
   floats.learn(v, Known.notDenormal);
 }
 
@@ -78,15 +79,34 @@ export function operandIsNoNan<T extends Float>(c: Ops, floats: KnownFloats, v: 
 }
 
 /**
+ * With both exponents in the middle quarter of their range, which the two have in common but for the shift, the operands
+ * are normal and so is their product or quotient.
+ */
+const MIDDLE = { lowest: 0x30000000, others: 0x60000000 } as const;
+
+/**
  * The result, checked. The operands have been read, nothing has been written.
  * @param a for a root the same as `b`
  */
 export function checkedResult<T extends Float>(c: Ops, floats: KnownFloats, kind: Kind, a: T, b: T, result: T): T {
+  const [x, y] = [floats.inMemory(a), floats.inMemory(b)];
+  const r = c.let(result) as T;
+  if (x && y && kind.tiny !== 'exact' && floats.inexact) {
+    const distance = (upper: I32): I32 => i32.sub(upper, MIDDLE.lowest);
+    const outside = i32.and(i32.or(distance(x), distance(y)), MIDDLE.others);
+    c.if(outside, () => checkResult(c, floats, kind, a, b, r), undefined, false);
+    floats.learn(a, Known.notDenormal);
+    floats.learn(b, Known.notDenormal);
+  } else checkResult(c, floats, kind, a, b, r);
+  floats.learn(r, Known.notDenormal | Known.notNan);
+  return r;
+}
+
+function checkResult<T extends Float>(c: Ops, floats: KnownFloats, kind: Kind, a: T, b: T, r: T): void {
   const format = formatOf(a);
   const { shape } = format;
   operandIsNoDenormal(c, floats, a);
   operandIsNoDenormal(c, floats, b);
-  const r = c.let(result) as T;
   // Doubling drops the sign. Exponents of 2 and more are far enough from where results are tiny.
   const upper = i32.shl(format.upper(r), 1);
   const ordinary = i32.lt_u(i32.sub(upper, 2 * format.step), format.span * format.step);
@@ -95,6 +115,4 @@ export function checkedResult<T extends Float>(c: Ops, floats: KnownFloats, kind
   const infinite = all(format.infinite(r), either(format.infinite(a), format.infinite(b)));
   unless(c, floats, ordinary, either(all(shape.finite(r), small), infinite));
   if (!floats.inexact) c.if(i32.eqz(format.exact[kind.exact](a, b, r)), () => floats.leave());
-  floats.learn(r, Known.notDenormal | Known.notNan);
-  return r;
 }

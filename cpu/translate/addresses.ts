@@ -16,6 +16,8 @@ import { LONG_SPAN, SHORT_SPAN } from './windows.ts';
 export interface Host {
   readonly base: I32;
   readonly offset: number;
+  /** The base stays what it is after the instruction. */
+  readonly steady?: true;
 }
 
 /** An address: what it is made of, and the distance from it; undefined when that is not followed. */

@@ -240,7 +240,7 @@ class FastLoop implements Unchecked {
   host(site: Site, moved: number): Host | undefined {
     const group = this.groups.get(this.keyOf(site));
     if (!group || site.index === -2) return undefined;
-    return { base: local('i32', group.host), offset: site.delta + moved - this.lowest(group) };
+    return { base: local('i32', group.host), offset: site.delta + moved - this.lowest(group), steady: true };
   }
 
   private lowest({ low, step }: Group): number {

@@ -1,6 +1,7 @@
 /** What is known of the floating-point values in a region's locals (ir/known-floats.ts). */
-import type { Expr, F32, F64 } from '../ir/expr.ts';
+import type { Expr, F32, F64, I32 } from '../ir/expr.ts';
 import { Known, type KnownFloats } from '../ir/known-floats.ts';
+import type { FloatLoads } from './float-loads.ts';
 import { MxcsrClass } from './mxcsr.ts';
 
 const BOTH = Known.notDenormal | Known.notNan;
@@ -8,6 +9,7 @@ const BOTH = Known.notDenormal | Known.notNan;
 export class FloatFacts implements KnownFloats {
   readonly inexact: boolean;
   readonly leave: () => void;
+  private readonly loads: FloatLoads;
   /** Is what is being built run only under some condition? */
   private readonly conditional: () => boolean;
   /** By local: of registers, and of values within an instruction. */
@@ -17,7 +19,8 @@ export class FloatFacts implements KnownFloats {
   private readonly assumed = new Set<number>();
   readonly relied = new Set<number>();
 
-  constructor(mxcsr: MxcsrClass, leave: () => void, conditional: () => boolean) {
+  constructor(mxcsr: MxcsrClass, loads: FloatLoads, leave: () => void, conditional: () => boolean) {
+    this.loads = loads;
     this.inexact = mxcsr === MxcsrClass.inexact;
     this.leave = leave;
     this.conditional = conditional;
@@ -74,15 +77,21 @@ export class FloatFacts implements KnownFloats {
     }
   }
 
-  /** A register's local has a new value. */
-  become(local: number, what: number): void {
+  inMemory(v: F32 | F64): I32 | undefined {
+    return this.loads.upper(v);
+  }
+
+  /** A register's local has a new value: `v`, if that is said. */
+  become(local: number, what: number, v?: Expr): void {
     this.registers.set(local, this.conditional() ? 0 : what);
+    this.loads.become(local, this.conditional() ? undefined : v);
     this.assumed.delete(local);
   }
 
   /** Nothing is known of registers, or what was at the end of the only block before. */
   begin(before?: ReadonlyMap<number, number>): void {
     this.assumed.clear();
+    this.loads.forget();
     for (const n of this.registers.keys()) this.registers.set(n, 0);
     for (const [n, what] of before ?? []) this.registers.set(n, what);
     this.endInstruction();
@@ -94,6 +103,7 @@ export class FloatFacts implements KnownFloats {
 
   endInstruction(): void {
     this.scratch.clear();
+    this.loads.endInstruction();
   }
 }
 

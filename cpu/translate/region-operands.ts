@@ -23,6 +23,7 @@ import { fieldSize, State, type StateField } from '../state.ts';
 import { Load, Store } from '../wasm/emit.ts';
 import { Addresses, type CheckExits, type Host, type Place } from './addresses.ts';
 import { FlagKeeper } from './flag-keeper.ts';
+import { FloatLoads } from './float-loads.ts';
 import { fold } from './fold.ts';
 import { lowPut } from './fold-vectors.ts';
 import type { RegionCode } from './region-code.ts';
@@ -39,6 +40,7 @@ export abstract class RegionOperands extends OperandOps<Host> {
   readonly values: Values;
   readonly flags: FlagKeeper;
   readonly addresses: Addresses;
+  protected readonly floatLoads = new FloatLoads();
   protected readonly code: RegionCode;
   protected variant!: Variant;
   /** Conditions around what is built. */
@@ -223,7 +225,9 @@ export abstract class RegionOperands extends OperandOps<Host> {
 
   private loadFloat<T extends 'f32' | 'f64'>(type: T, op: number, i: number): Expr<T> {
     const host = this.host(i, this.form(i).bits >> 3, false);
-    return this.let(node(type, op, [host.base], host.offset));
+    const v = this.let(node(type, op, [host.base], host.offset));
+    if (this.unconditional) this.floatLoads.loaded(v, host);
+    return v;
   }
 
   stackIndex(): I32 {
@@ -405,6 +409,7 @@ export abstract class RegionOperands extends OperandOps<Host> {
 
   private storeAt(bits: number, address: I32, v: Int, offset = 0): void {
     const { code } = this;
+    this.floatLoads.forget();
     code.emit(address);
     const plain = fold(v);
     // The bits of a floating-point number go to memory as they are.
@@ -424,6 +429,7 @@ export abstract class RegionOperands extends OperandOps<Host> {
   }
 
   protected storeVectorHost(host: Host, v: V128, offset: number): void {
+    this.floatLoads.forget();
     this.code.emit(host.base);
     this.code.emit(v);
     this.code.op(0xfd, 0x0b, 0);

@@ -60,6 +60,7 @@ export class RegionOps extends RegionOperands implements Ops {
     this.region = region;
     this.floatFacts = new FloatFacts(
       region.mxcsr,
+      this.floatLoads,
       () => this.exit(),
       () => code.conditional,
     );
@@ -279,6 +280,7 @@ export class RegionOps extends RegionOperands implements Ops {
 
   callFunction(fn: AnyFunction, args: readonly Expr[]): Expr[] {
     const { code } = this;
+    this.floatLoads.forget();
     for (const a of args) code.emit(a);
     code.call(this.region.functionIndex(fn));
     const locals = fn.results.map((type) => code.take(type));

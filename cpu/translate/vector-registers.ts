@@ -57,8 +57,9 @@ export class VectorRegisters {
       parts = { rest, low: wide ? f64x2.extract(rest, 0) : f32x4.extract(rest, 0) };
     }
     const known = this.facts?.of(parts.low as Expr<'f64'>) ?? 0;
+    const from = { ...parts.low };
     code.assign(low, parts.low);
-    this.facts?.become(low, known);
+    this.facts?.become(low, known, from);
     if (parts.rest.op !== 0x20 || parts.rest.value !== local) code.assign(local, parts.rest);
   }
 
