@@ -17,7 +17,7 @@ import { rounds, type TripCount, tripCount } from './trip-count.ts';
 const MIN_ROUNDS = 8;
 const WAIT = 16;
 /** So many instructions are put in line before the loop is repeated, and so many rounds. */
-const MOST_IN_LINE = 24;
+const MOST_IN_LINE = 32;
 const MOST_ROUNDS = 8;
 
 /** Accesses farther apart are not told by one address. */
