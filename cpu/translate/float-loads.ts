@@ -26,7 +26,8 @@ export class FloatLoads {
 
   /** A register's local has a new value, which may have been loaded. */
   become(local: number, v?: Expr): void {
-    const host = v?.op === 0x20 ? (this.scratch.get(v.value as number) ?? this.registers.get(v.value as number)) : undefined;
+    const host =
+      v?.op === 0x20 ? (this.scratch.get(v.value as number) ?? this.registers.get(v.value as number)) : undefined;
     if (host?.steady) this.registers.set(local, host);
     else this.registers.delete(local);
   }
