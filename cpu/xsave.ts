@@ -81,9 +81,12 @@ export function compactedOffset(features: number, component: Component): number 
   );
 }
 
-/** Bytes of an image in that format. */
-export const compactedSize = (features: number): number =>
-  COMPONENTS.filter((c) => features & c.feature).reduce((size, c) => size + c.size, EXTENDED);
+/** Bytes of an image in that format, up to the last component of `wanted`. */
+export const compactedSize = (features: number, wanted = features): number =>
+  COMPONENTS.reduce(
+    (end, c) => (features & wanted & c.feature ? compactedOffset(features, c) + c.size : end),
+    EXTENDED,
+  );
 
 /** Bytes that one register has in a component, and how many registers count: 16 in 64-bit mode. */
 const strideOf = (c: Component): number => c.size / c.registers;
@@ -118,17 +121,28 @@ function initX87(view: DataView): void {
   clearWords(view, State.st, 128);
 }
 
-function clearSse(view: DataView, registers: number): void {
-  for (let i = 0; i < registers; i++) {
-    clearWords(view, vectorOffset(i), 16);
-  }
-}
-
 /** The parts of a component: their places in the context and in the component. */
 function eachPart(c: Component, registers: number, f: (place: number, offset: number, size: number) => void): void {
   const stride = strideOf(c);
   for (let at = 0; at < componentBytes(c, registers); at += stride) {
     f(c.at(at / stride), at, stride);
+  }
+}
+
+/** Gives components their initial configuration; MXCSR is not looked at. */
+function initialise(view: DataView, components: number, registers: number): void {
+  if (components & XFEATURE_X87) {
+    initX87(view);
+  }
+  for (let i = 0; components & XFEATURE_SSE && i < registers; i++) {
+    clearWords(view, vectorOffset(i), 16);
+  }
+  for (const c of COMPONENTS) {
+    if (components & c.feature) {
+      eachPart(c, registers, (place, _, size) => {
+        clearWords(view, place, size);
+      });
+    }
   }
 }
 
@@ -360,7 +374,8 @@ export function readHeader(
  * XRSTOR, standard or compacted format: components of `mask` that XSTATE_BV lacks get their initial configuration.
  * @param image at least the header, and the components that it has and `mask` asks for
  * @param xcr0 what the machine has
- * @returns false, with nothing changed, where the CPU raises #GP
+ * @returns false where the CPU raises #GP: with nothing changed, but that of the compacted format the parts before MXCSR are
+ *   loaded and what XSTATE_BV lacks is initialised when MXCSR has a reserved bit
  */
 export function xrstor(
   regs: FpuHolder,
@@ -382,45 +397,37 @@ export function xrstor(
     return false;
   }
   // The standard format loads MXCSR with SSE or AVX, present or not; the compacted one treats it as part of SSE.
-  const loadsMxcsr = features !== undefined ? components & mask & XFEATURE_SSE : mask & (XFEATURE_SSE | XFEATURE_AVX);
+  const compacted = features !== undefined;
+  const loadsMxcsr = compacted ? components & mask & XFEATURE_SSE : mask & (XFEATURE_SSE | XFEATURE_AVX);
   const mxcsr = from.getUint32(24, true);
-  if (loadsMxcsr && mxcsr & ~MXCSR_MASK) {
+  const refused = loadsMxcsr !== 0 && (mxcsr & ~MXCSR_MASK) !== 0;
+  if (refused && !compacted) {
     return false;
   }
-  if (mask & XFEATURE_X87) {
-    if (components & XFEATURE_X87) {
-      loadX87(view, from, wide);
-    } else {
-      initX87(view);
+  initialise(view, mask & ~components, registers);
+  if (components & mask & XFEATURE_X87) {
+    loadX87(view, from, wide);
+  }
+  if (components & mask & XFEATURE_SSE) {
+    for (let i = 0; i < registers; i++) {
+      copyWords(view, vectorOffset(i), from, 160 + 16 * i, 16);
     }
+  }
+  if (refused) {
+    return false;
   }
   if (loadsMxcsr) {
     view.setUint32(State.mxcsr, mxcsr, true);
   } else if (mask & XFEATURE_SSE) {
     view.setUint32(State.mxcsr, MXCSR_DEFAULT, true);
   }
-  if (mask & XFEATURE_SSE) {
-    if (components & XFEATURE_SSE) {
-      for (let i = 0; i < registers; i++) {
-        copyWords(view, vectorOffset(i), from, 160 + 16 * i, 16);
-      }
-    } else {
-      clearSse(view, registers);
-    }
-  }
   for (const c of COMPONENTS) {
-    if (!(mask & c.feature)) {
-      continue;
-    }
-    const at = offsetOf(c);
-    const present = (components & c.feature) !== 0;
-    eachPart(c, registers, (place, offset, size) => {
-      if (present) {
+    if (components & mask & c.feature) {
+      const at = offsetOf(c);
+      eachPart(c, registers, (place, offset, size) => {
         copyWords(view, place, from, at + offset, size);
-      } else {
-        clearWords(view, place, size);
-      }
-    });
+      });
+    }
   }
   return true;
 }

@@ -264,12 +264,6 @@ export class HelperContext {
     else this.loadLinear(8 * bytes, linear);
   }
 
-  /** An address in an area that does not wrap at 64 KiB. */
-  further(address: bigint, n: number): bigint {
-    const mask = this.addressMask;
-    return mask === 0xffffn ? address + BigInt(n) : (address + BigInt(n)) & mask;
-  }
-
   /** The checks of segment and canonical addresses, without those of alignment and pages. */
   checkBounds(address: bigint, bytes: number, write: boolean): void {
     const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);

@@ -37,27 +37,47 @@ function areaOf(h: HelperContext, alignment: bigint): bigint {
   return address;
 }
 
+const MXCSR_OFFSET = 24;
+/** What asks for MXCSR in the standard format; in the compacted one it is part of SSE. */
+const MXCSR_OF_STANDARD = XFEATURE_SSE | XFEATURE_AVX;
+
 /** The bounds of its first doubleword count before its alignment does. */
 const FIRST = 4;
 
-/** The same for an area that is written, or read as a whole: its last byte is touched before all others. */
-function wholeArea(h: HelperContext, alignment: bigint, size: number, write: boolean): bigint {
+/**
+ * The area, after what the CPU looks at before it moves any of it: one byte of each of two places, by which all pages of the
+ * area are known. The last byte comes first; then what a component of the mask has first in the legacy region.
+ * @param first offset of that, undefined where the mask has nothing there
+ */
+function wholeArea(
+  h: HelperContext,
+  alignment: bigint,
+  size: number,
+  first: number | undefined,
+  write: boolean,
+): bigint {
   h.checkBounds(h.address(), FIRST, write);
   const address = areaOf(h, alignment);
-  h.checkBounds(h.further(address, size - 1), 1, write);
-  h.touch(h.further(address, size - 1), write);
+  h.touch(h.addressAt(0, size - 1), write);
+  touchFirst(h, first, write);
   return address;
 }
+function touchFirst(h: HelperContext, first: number | undefined, write: boolean): void {
+  if (first !== undefined) h.touch(h.addressAt(0, first), write);
+}
+/** FCW, or MXCSR, which `mxcsr` says to be of those components. */
+const firstOf = (mask: number, mxcsr: number): number | undefined =>
+  mask & XFEATURE_X87 ? 0 : mask & mxcsr ? MXCSR_OFFSET : undefined;
 const registersOf = (h: HelperContext): number => (h.long ? 16 : 8);
 const isWide = (h: HelperContext): boolean => h.size === 64;
 
 const fxsaveRow = helper((h) => {
   const n = registersOf(h);
   // Bytes 416-511, and the upper registers' outside 64-bit mode, stay as they are in memory.
-  h.storeBytes(wholeArea(h, 16n, FXSAVE_SIZE, true), fxsave(h, isWide(h), n).subarray(0, 160 + 16 * n));
+  h.storeBytes(wholeArea(h, 16n, FXSAVE_SIZE, 0, true), fxsave(h, isWide(h), n).subarray(0, 160 + 16 * n));
 });
 const fxrstorRow = helper((h) => {
-  const bytes = h.loadBytes(wholeArea(h, 16n, FXSAVE_SIZE, false), FXSAVE_SIZE);
+  const bytes = h.loadBytes(wholeArea(h, 16n, FXSAVE_SIZE, 0, false), FXSAVE_SIZE);
   if (!fxrstor(h, bytes, isWide(h), registersOf(h))) {
     h.raise(Vector.GP);
   }
@@ -75,7 +95,10 @@ function storeComponents(
   mxcsr: boolean,
   compact?: number,
 ): void {
-  const store = (from: number, to: number): void => h.storeBytes(address + BigInt(from), image.subarray(from, to));
+  const put = (at: number, from: number, to: number): void => {
+    h.storeBytes((address + BigInt(at)) & h.addressMask, image.subarray(from, to));
+  };
+  const store = (from: number, to: number): void => put(from, from, to);
   const n = registersOf(h);
   if (components & XFEATURE_X87) {
     store(0, 24);
@@ -89,8 +112,8 @@ function storeComponents(
   }
   for (const c of COMPONENTS) {
     if (components & c.feature) {
-      const to = compact === undefined ? c.offset : compactedOffset(compact, c);
-      h.storeBytes(address + BigInt(to), image.subarray(c.offset, c.offset + componentBytes(c, n)));
+      const at = compact === undefined ? c.offset : compactedOffset(compact, c);
+      put(at, c.offset, c.offset + componentBytes(c, n));
     }
   }
 }
@@ -99,47 +122,58 @@ function storeComponents(
 const xsaveRow = (optimised: boolean): Lower =>
   helper((h) => {
     const mask = requested(h);
-    const address = wholeArea(h, 64n, xstateSize(mask), true);
-    h.probe(address, XSAVE_HEADER + 64);
-    const before = h.load(64, address + BigInt(XSAVE_HEADER));
+    const address = wholeArea(h, 64n, xstateSize(mask), firstOf(mask, MXCSR_OF_STANDARD), true);
+    const header = h.addressAt(0, XSAVE_HEADER);
+    h.touch(header, true);
+    const before = h.load(64, header);
     const inUse = componentsInUse(h, -1, registersOf(h));
     const image = xsave(h, mask, isWide(h), registersOf(h));
-    storeComponents(h, address, image, optimised ? mask & inUse : mask, (mask & (XFEATURE_SSE | XFEATURE_AVX)) !== 0);
-    h.store(64, address + BigInt(XSAVE_HEADER), (before & ~BigInt(mask)) | BigInt(mask & inUse));
+    storeComponents(h, address, image, optimised ? mask & inUse : mask, (mask & MXCSR_OF_STANDARD) !== 0);
+    h.store(64, header, (before & ~BigInt(mask)) | BigInt(mask & inUse));
   });
 
 const xsavec = helper((h) => {
   const mask = requested(h);
-  const address = wholeArea(h, 64n, compactedSize(mask), true);
-  h.probe(address, XSAVE_HEADER + 64);
+  const address = wholeArea(h, 64n, compactedSize(mask), firstOf(mask, XFEATURE_SSE), true);
+  h.touch(h.addressAt(0, XSAVE_HEADER), true);
   // MXCSR belongs to SSE here and counts for its being in use.
   const mxcsr = h.get('mxcsr') !== MXCSR_DEFAULT ? XFEATURE_SSE : 0;
   const components = mask & (componentsInUse(h, -1, registersOf(h)) | mxcsr);
   const image = xsave(h, mask, isWide(h), registersOf(h));
   storeComponents(h, address, image, components, (components & XFEATURE_SSE) !== 0, mask);
-  h.store(64, address + BigInt(XSAVE_HEADER), BigInt(components));
-  h.store(64, address + BigInt(XSAVE_HEADER + 8), BigInt(mask) | (1n << 63n));
+  h.store(64, h.addressAt(0, XSAVE_HEADER), BigInt(components));
+  h.store(64, h.addressAt(0, XSAVE_HEADER + 8), BigInt(mask) | (1n << 63n));
 });
 
 const xrstorRow = helper((h) => {
   const mask = requested(h);
   h.checkBounds(h.address(), FIRST, false);
   const address = areaOf(h, 64n);
-  const format = h.load(64, h.further(address, XSAVE_HEADER + 8)); // XCOMP_BV comes first
-  const size = format >> 63n ? compactedSize(Number(format & 0xffffffffn) & mask) : xstateSize(mask);
-  h.touch(h.further(address, size - 1), false);
+  const format = h.load(64, h.addressAt(0, XSAVE_HEADER + 8)); // XCOMP_BV comes first, the rest of the header last
+  const compacted = format >> 63n !== 0n;
   const { xcr0 } = h.cpu;
+  if (compacted && format & ~((1n << 63n) | BigInt(xcr0))) {
+    h.raise(Vector.GP);
+  }
+  const inArea = Number(format & BigInt(xcr0));
+  h.touch(h.addressAt(0, (compacted ? compactedSize(inArea, mask) : xstateSize(mask)) - 1), false);
+  const first = firstOf(compacted ? inArea & mask : mask, compacted ? XFEATURE_SSE : MXCSR_OF_STANDARD);
+  touchFirst(h, first, false);
   const image = new Uint8Array(xstateSize(xcr0));
-  image.set(h.loadBytes(address, XSAVE_HEADER + 64));
+  const fetch = (from: number, bytes: number, to: number): void => {
+    image.set(h.loadBytes((address + BigInt(from)) & h.addressMask, bytes), to);
+  };
+  fetch(XSAVE_HEADER, 64, XSAVE_HEADER);
   const header = readHeader(new DataView(image.buffer), xcr0);
   if (!header) {
     return h.raise(Vector.GP);
   }
+  if (first !== undefined) fetch(0, FXSAVE_SIZE, 0);
   const { components, features } = header;
   for (const c of COMPONENTS) {
     if (components & mask & c.feature) {
       const at = features === undefined ? c.offset : compactedOffset(features, c);
-      image.set(h.loadBytes(address + BigInt(at), componentBytes(c, registersOf(h))), at);
+      fetch(at, componentBytes(c, registersOf(h)), at);
     }
   }
   if (!xrstor(h, image, mask, isWide(h), registersOf(h), xcr0)) {
