@@ -4,7 +4,7 @@ import type { Block, CodeCache } from './decode/code-cache.ts';
 import type { Fault, WatchRetry } from './fault.ts';
 import { Flag } from './flags.ts';
 import type { Interpreter } from './interp/interpreter.ts';
-import { Pseudo } from './interp/pseudo.ts';
+import { entersRegion, firstOfBlock, Pseudo } from './interp/pseudo.ts';
 import { Outcome, RECORD_SIZE, Rec } from './interp/record.ts';
 import type { RuntimeImports } from './runtime/module.ts';
 import type { SegmentFile } from './segment.ts';
@@ -150,7 +150,7 @@ export class Tiers {
           translator.trace(block);
           this.hold(block.count);
           // The block itself, whether or not a region begins with it.
-          if (this.data.getUint16(start + Rec.handler, true) === Pseudo.region) start += RECORD_SIZE;
+          start = firstOfBlock(this.data, start);
         } else this.hold(Math.max(translator.untilSample, block.count));
       } else {
         return outcome;
@@ -165,7 +165,7 @@ export class Tiers {
     const { blocks } = this.parts;
     let start = blocks.cachedJump() || blocks.lookUp().start;
     let go = true;
-    while (go && data.getUint16(start + Rec.handler, true) === Pseudo.region) {
+    while (go && entersRegion(data, start)) {
       const region = translator.regionAt(start);
       if (region === undefined || data.getInt32(State.budget, true) <= region.need) break;
       translator.table.prepare(region);
@@ -173,7 +173,7 @@ export class Tiers {
       start = blocks.cachedJump() || blocks.lookUp().start;
     }
     this.hold(translator.untilSample);
-    return data.getUint16(start + Rec.handler, true) === Pseudo.region ? start + RECORD_SIZE : start;
+    return firstOfBlock(data, start);
   }
 
   /** The whole budget of the run. */

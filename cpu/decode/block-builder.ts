@@ -16,8 +16,9 @@ import {
   segmentBaseOffset,
   vectorOffset,
 } from '../state.ts';
-import { type Decoder, type Instruction, MAX_LENGTH, RIP_BASE } from './decoder.ts';
+import type { Decoder } from './decoder.ts';
 import type { Operand } from './encoding.ts';
+import { type Instruction, MAX_LENGTH, RIP_BASE } from './instruction.ts';
 import { KnownCode } from './known-code.ts';
 
 const MAX_INSTRUCTIONS = 64;

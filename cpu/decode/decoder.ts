@@ -2,56 +2,11 @@
 import { operandBits } from '../interp/variant.ts';
 import { Segment } from '../state.ts';
 import type { CompiledRow, OpcodeTable } from './encoding.ts';
+import { Instruction, MAX_LENGTH, NO_SEGMENT, RIP_BASE } from './instruction.ts';
+import { match, matchEvex, noMemoryForm, opmasksExist } from './match.ts';
 
 /** What `decode` says: an instruction, or why not. `more` means that the bytes ended. */
 export type DecodeStatus = 'ok' | 'invalid' | 'too-long' | 'more';
-
-const NO_SEGMENT = -1;
-/** Base register number of RIP-relative addresses. */
-export const RIP_BASE = 16;
-export const MAX_LENGTH = 15;
-
-/** A decoded instruction; the decoder fills the same object again and again. */
-export class Instruction {
-  row!: CompiledRow;
-  length = 0;
-  /** Bytes before the displacement. */
-  head = 0;
-  /** Operand-size attribute and address size in bits. */
-  size: 16 | 32 | 64 = 32;
-  addressSize: 16 | 32 | 64 = 32;
-  opcode = 0;
-  modrm = 0;
-  rex = 0;
-  /** Mandatory prefix as a number of PREFIXES. */
-  prefix = 0;
-  lock = false;
-  segment: number = NO_SEGMENT;
-  vex = false;
-  /** Vector length: 128, 256 or (EVEX) 512 bits. */
-  vexL: 0 | 1 | 2 = 0;
-  w: 0 | 1 = 0;
-  vvvv = 0;
-  /** EVEX: aaa, z, b; L'L as rounding control. */
-  evex = false;
-  opmask = 0;
-  zeroing = false;
-  b = false;
-  rounding = 0;
-  reg = 0;
-  rm = 0;
-  isMemory = false;
-  base = -1;
-  index = -1;
-  scale = 0;
-  /** Displacement and immediates as two signed 32-bit halves. */
-  disp = 0;
-  dispHigh = 0;
-  imm = 0;
-  immHigh = 0;
-  /** Second immediate (ENTER, far pointers). */
-  imm2 = 0;
-}
 
 /** The tables of both modes. */
 export interface Tables {
@@ -150,19 +105,8 @@ export class Decoder {
   private run(long: boolean, code32: boolean): boolean {
     this.long = long;
     const i = this.instruction;
-    i.lock = false;
-    i.segment = NO_SEGMENT;
-    i.vex = false;
-    i.evex = false;
+    i.begin();
     this.dispUnit = 1;
-    i.vexL = 0;
-    i.vvvv = 0;
-    i.isMemory = false;
-    i.base = -1;
-    i.index = -1;
-    i.scale = 0;
-    i.disp = i.dispHigh = i.imm = i.immHigh = i.imm2 = 0;
-    i.modrm = 0;
     let rex = 0;
     let size16 = false;
     let otherAddress = false;
@@ -228,7 +172,7 @@ export class Decoder {
     const hasModrm = candidates === undefined ? map > 1 : candidates[0]!.hasModrm;
     if (hasModrm) i.modrm = this.u8();
     i.head = this.at - this.start;
-    const found = candidates && this.match(candidates, i);
+    const found = candidates && match(candidates, i);
     if (found === undefined) {
       i.rm = i.modrm & 7;
       if (hasModrm && i.modrm < 0xc0) this.memory(i, long);
@@ -298,7 +242,7 @@ export class Decoder {
     const candidates = impossible ? undefined : this.extendedRows(((map + 8) << 8) | i.opcode);
     i.modrm = this.u8();
     i.vexL = i.rounding === 3 ? 2 : (i.rounding as 0 | 1 | 2);
-    const row = candidates && this.matchEvex(candidates, i);
+    const row = candidates && matchEvex(candidates, i);
     if (row === undefined) {
       i.rm = i.modrm & 7;
       if (i.modrm < 0xc0) this.memory(i, long);
@@ -337,51 +281,10 @@ export class Decoder {
     return true;
   }
 
-  private matchEvex(candidates: readonly CompiledRow[], i: Instruction): CompiledRow | undefined {
-    const { modrm } = i;
-    const isRegister = modrm >= 0xc0;
-    for (const r of candidates) {
-      if (r.prefix !== i.prefix) continue;
-      if (r.w !== undefined && r.w !== i.w) continue;
-      if (r.digit !== undefined && r.digit !== ((modrm >> 3) & 7)) continue;
-      if (r.mod !== undefined && (r.mod === 'register') !== isRegister) continue;
-      const { evex, vsib } = r.row.options;
-      if (i.b && !(isRegister ? evex?.rounding : evex?.broadcast)) continue;
-      if (i.b && isRegister) i.vexL = 2;
-      else if (i.rounding === 3) continue;
-      if (r.lengths !== 0 && !(r.lengths & (1 << i.vexL))) continue;
-      if (!r.usesVvvv && (vsib ? i.vvvv & 15 : i.vvvv) !== 0) continue;
-      if (i.opmask !== 0 ? !evex?.mask : evex?.needsMask) continue;
-      if (i.zeroing && (i.opmask === 0 || evex?.merging || (!isRegister && 'MWE'.includes(r.operands[0]!.place)))) {
-        continue;
-      }
-      return r;
-    }
-    return undefined;
-  }
-
   private peek(): number {
     if (this.at - this.start >= MAX_LENGTH) throw this.tooLong;
     if (this.at >= this.end) throw this.outOfBytes;
     return this.bytes[this.at]!;
-  }
-
-  private match(candidates: readonly CompiledRow[], i: Instruction): CompiledRow | undefined {
-    const { modrm } = i;
-    for (const r of candidates) {
-      if (r.prefix !== undefined && r.prefix !== i.prefix) continue;
-      if (r.w !== undefined && r.w !== i.w) continue;
-      if (r.row.options.noRexB && i.rex & 1) continue;
-      if (r.digit !== undefined && r.digit !== ((modrm >> 3) & 7)) continue;
-      if (r.mod !== undefined && (r.mod === 'register') !== modrm >= 0xc0) continue;
-      if (r.modrm !== undefined && (modrm < r.modrm[0] || modrm >= r.modrm[0] + r.modrm[1])) continue;
-      if (r.vex) {
-        if (r.vexL !== undefined && r.vexL !== i.vexL) continue;
-        if (!r.usesVvvv && i.vvvv !== 0) continue;
-      }
-      return r;
-    }
-    return undefined;
   }
 
   /** ModRM, SIB and displacement; vol. 2, 2.1.5 and 2.2.1.6. */
@@ -486,14 +389,6 @@ export class Decoder {
   }
 }
 
-/** There are eight opmask registers; only for ModRM.rm is the extension bit ignored. */
-function opmasksExist(i: Instruction): boolean {
-  for (const o of i.row.operands) {
-    if ((o.place === 'K' && i.reg > 7) || (o.place === 'X' && i.vvvv > 7)) return false;
-  }
-  return true;
-}
-
 /** FS and GS always count; ES, CS, SS, DS are ignored in 64-bit mode. */
 function segmentOf(prefix: number, long: boolean, before: number): number {
   if (prefix === 0x64) return Segment.FS;
@@ -501,6 +396,3 @@ function segmentOf(prefix: number, long: boolean, before: number): number {
   if (long) return before;
   return [Segment.ES, Segment.CS, Segment.SS, Segment.DS][(prefix - 0x26) >> 3]!;
 }
-
-/** MOV to and from control registers take ModRM as a register whatever mod says. */
-export const noMemoryForm = (r: CompiledRow): boolean => r.operands.some((o) => o.place === 'C' || o.place === 'D');

@@ -18,8 +18,10 @@ import {
 import type { Runtime } from '../runtime/module.ts';
 import { Mode } from '../segment.ts';
 import { FRAMES, KNOWN_CLASSES, KNOWN_SLOTS, KNOWN_SLOTS_LOG2, KNOWN_STATE, TEMPLATES } from '../state.ts';
-import { type Instruction, LEGACY_PREFIX, noMemoryForm, RIP_BASE, type Tables } from './decoder.ts';
+import { LEGACY_PREFIX, type Tables } from './decoder.ts';
 import type { OpcodeTable, Operand } from './encoding.ts';
+import { type Instruction, RIP_BASE } from './instruction.ts';
+import { noMemoryForm } from './match.ts';
 
 const SLOTS_END = KNOWN_SLOTS + (SLOT_SIZE << KNOWN_SLOTS_LOG2);
 

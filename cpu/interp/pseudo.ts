@@ -1,7 +1,7 @@
 /** Records that are not instructions: how blocks end, effective addresses with a segment, faults known at decoding. */
 import { op, type Row } from '../isa/row.ts';
 import type { RecordOps } from './lowering.ts';
-import { Outcome } from './record.ts';
+import { Outcome, RECORD_SIZE, Rec } from './record.ts';
 
 const pseudo = (name: string, build: (c: RecordOps) => void): Row => op(name, '00', '', (c) => build(c as RecordOps));
 
@@ -25,6 +25,14 @@ export const Pseudo = {
   /** The highest of these numbers. */
   last: 7,
 } as const;
+
+/** A region begins with the block at `start`. */
+export const entersRegion = (data: DataView, start: number): boolean =>
+  data.getUint16(start + Rec.handler, true) === Pseudo.region;
+
+/** The first record of the block itself. */
+export const firstOfBlock = (data: DataView, start: number): number =>
+  entersRegion(data, start) ? start + RECORD_SIZE : start;
 
 export const pseudoRows: readonly Row[] = [
   pseudo('leave', (c) => c.stop(Outcome.Leave)),

@@ -1,7 +1,7 @@
 /** Which handler an instruction needs: rows specialised by operand size, register or memory form and vector length. */
 
-import type { Instruction } from '../decode/decoder.ts';
 import type { CompiledRow, Operand } from '../decode/encoding.ts';
+import type { Instruction } from '../decode/instruction.ts';
 
 export type OperandKind = 'register' | 'memory' | 'immediate' | 'vector' | 'mmx' | 'opmask' | 'segment' | 'other';
 

@@ -1,7 +1,7 @@
 /** What a region consists of: blocks that have run before, reached from a root, and the edges between them. */
 import type { Block, CodeCache } from '../decode/code-cache.ts';
 import type { Interpreter } from '../interp/interpreter.ts';
-import { Pseudo } from '../interp/pseudo.ts';
+import { firstOfBlock, Pseudo } from '../interp/pseudo.ts';
 import { RECORD_SIZE, Rec } from '../interp/record.ts';
 import type { Variant } from '../interp/variant.ts';
 import { PAGE_SIZE } from '../state.ts';
@@ -173,8 +173,7 @@ class GraphBuilder {
 
   private nodeOf(rip: Rip, block: Block): BlockNode {
     const { data, interpreter, untranslatable } = this.source;
-    const stub = data.getUint16(block.start + Rec.handler, true) === Pseudo.region ? RECORD_SIZE : 0;
-    const first = block.start + stub;
+    const first = firstOfBlock(data, block.start);
     let cut = 0;
     for (let r = first; r < block.end && cut === 0; r += RECORD_SIZE) {
       const handler = data.getUint16(r + Rec.handler, true);

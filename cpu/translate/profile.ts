@@ -1,8 +1,8 @@
 /** What has been seen of the running program: hot places, where computed jumps go, what instructions touch. */
 import type { Block } from '../decode/code-cache.ts';
 import type { Interpreter } from '../interp/interpreter.ts';
-import { Pseudo } from '../interp/pseudo.ts';
-import { RECORD_SIZE, Rec } from '../interp/record.ts';
+import { firstOfBlock } from '../interp/pseudo.ts';
+import { Rec } from '../interp/record.ts';
 import { Mode } from '../segment.ts';
 import { PAGE_SIZE, State } from '../state.ts';
 import type { BlockNode, Graph, Rip } from './graph.ts';
@@ -140,8 +140,7 @@ export class Profile {
   private sitesOf(block: Block, rip: Rip): readonly Site[] {
     let found = this.sites.get(rip);
     if (!found) {
-      const stub = this.data.getUint16(block.start + Rec.handler, true) === Pseudo.region ? RECORD_SIZE : 0;
-      found = sitesOf(this.data, this.interpreter, block.start + stub, block.end, rip);
+      found = sitesOf(this.data, this.interpreter, firstOfBlock(this.data, block.start), block.end, rip);
       this.sites.set(rip, found);
     }
     return found;
