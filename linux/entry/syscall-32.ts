@@ -42,31 +42,7 @@ import {
   sys_setuid,
   sys_setuid16,
 } from '../syscalls/creds.ts';
-import {
-  compat_sys_fcntl,
-  compat_sys_fcntl64,
-  compat_sys_sendfile,
-  compat_sys_vmsplice,
-  sys_copy_file_range,
-  sys_dup,
-  sys_dup2,
-  sys_dup3,
-  sys_fadvise64,
-  sys_flock,
-  sys_fsync,
-  sys_ftruncate,
-  sys_readahead,
-  sys_sendfile64,
-  sys_splice,
-  sys_sync,
-  sys_sync_file_range,
-  sys_syncfs,
-  sys_tee,
-  sys_truncate,
-  sys32_fallocate,
-  sys32_ftruncate64,
-  sys32_truncate64,
-} from '../syscalls/descriptors.ts';
+import { compat_sys_fcntl, compat_sys_fcntl64, sys_dup, sys_dup2, sys_dup3 } from '../syscalls/descriptors.ts';
 import {
   compat_sys_futimesat,
   compat_sys_getdents,
@@ -142,6 +118,7 @@ import {
 import { compat_sys_ioctl } from '../syscalls/ioctl.ts';
 import { compat_sys_ipc } from '../syscalls/ipc.ts';
 import { compat_sys_old_getrlimit, sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../syscalls/limits.ts';
+import { sys_flock } from '../syscalls/locks.ts';
 import {
   sys_getrandom,
   sys_kcmp,
@@ -255,25 +232,34 @@ import {
 } from '../syscalls/signal.ts';
 import { sys_signalfd, sys_signalfd4 } from '../syscalls/signalfd.ts';
 import {
-  compat_sys_recvmsg,
-  compat_sys_sendmsg,
-  compat_sys_socketcall,
   sys_accept4,
   sys_bind,
   sys_connect,
   sys_getpeername,
   sys_getsockname,
-  sys_getsockopt,
   sys_listen,
-  sys_recvfrom,
-  sys_recvmmsg,
-  sys_sendmmsg,
-  sys_sendto,
-  sys_setsockopt,
   sys_shutdown,
   sys_socket,
   sys_socketpair,
 } from '../syscalls/socket.ts';
+import {
+  compat_sys_recvmsg,
+  compat_sys_sendmsg,
+  sys_recvfrom,
+  sys_recvmmsg,
+  sys_sendmmsg,
+  sys_sendto,
+} from '../syscalls/socket-message.ts';
+import { sys_getsockopt, sys_setsockopt } from '../syscalls/socket-options.ts';
+import { compat_sys_socketcall } from '../syscalls/socketcall.ts';
+import {
+  compat_sys_sendfile,
+  compat_sys_vmsplice,
+  sys_copy_file_range,
+  sys_sendfile64,
+  sys_splice,
+  sys_tee,
+} from '../syscalls/splice.ts';
 import {
   compat_sys_fstatfs,
   compat_sys_fstatfs64,
@@ -294,6 +280,14 @@ import {
   sys32_lstat64,
   sys32_stat64,
 } from '../syscalls/stat.ts';
+import {
+  sys_fadvise64,
+  sys_fsync,
+  sys_readahead,
+  sys_sync,
+  sys_sync_file_range,
+  sys_syncfs,
+} from '../syscalls/sync.ts';
 import {
   sys_alarm,
   sys_clock_getres,
@@ -316,6 +310,13 @@ import {
 } from '../syscalls/time.ts';
 import { compat_sys_timerfd_gettime, compat_sys_timerfd_settime, sys_timerfd_create } from '../syscalls/timerfd.ts';
 import { sys_get_thread_area, sys_modify_ldt, sys_set_thread_area } from '../syscalls/tls.ts';
+import {
+  sys_ftruncate,
+  sys_truncate,
+  sys32_fallocate,
+  sys32_ftruncate64,
+  sys32_truncate64,
+} from '../syscalls/truncate.ts';
 import {
   sys_fgetxattr,
   sys_flistxattr,

@@ -26,28 +26,7 @@ import {
   sys_setreuid,
   sys_setuid,
 } from '../syscalls/creds.ts';
-import {
-  compat_sys_vmsplice,
-  sys_copy_file_range,
-  sys_dup,
-  sys_dup2,
-  sys_dup3,
-  sys_fadvise64,
-  sys_fallocate,
-  sys_fcntl,
-  sys_flock,
-  sys_fsync,
-  sys_ftruncate,
-  sys_readahead,
-  sys_sendfile64,
-  sys_splice,
-  sys_sync,
-  sys_sync_file_range,
-  sys_syncfs,
-  sys_tee,
-  sys_truncate,
-  sys_vmsplice,
-} from '../syscalls/descriptors.ts';
+import { sys_dup, sys_dup2, sys_dup3, sys_fcntl } from '../syscalls/descriptors.ts';
 import {
   sys_chdir,
   sys_chmod,
@@ -124,6 +103,7 @@ import {
 } from '../syscalls/inotify.ts';
 import { compat_sys_ioctl, sys_ioctl } from '../syscalls/ioctl.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../syscalls/limits.ts';
+import { sys_flock } from '../syscalls/locks.ts';
 import {
   sys_getrandom,
   sys_kcmp,
@@ -229,27 +209,36 @@ import {
 } from '../syscalls/signal.ts';
 import { sys_signalfd, sys_signalfd4 } from '../syscalls/signalfd.ts';
 import {
-  compat_sys_recvmsg,
-  compat_sys_sendmsg,
   sys_accept,
   sys_accept4,
   sys_bind,
   sys_connect,
   sys_getpeername,
   sys_getsockname,
-  sys_getsockopt,
   sys_listen,
+  sys_shutdown,
+  sys_socket,
+  sys_socketpair,
+} from '../syscalls/socket.ts';
+import {
+  compat_sys_recvmsg,
+  compat_sys_sendmsg,
   sys_recvfrom,
   sys_recvmmsg,
   sys_recvmsg,
   sys_sendmmsg,
   sys_sendmsg,
   sys_sendto,
-  sys_setsockopt,
-  sys_shutdown,
-  sys_socket,
-  sys_socketpair,
-} from '../syscalls/socket.ts';
+} from '../syscalls/socket-message.ts';
+import { sys_getsockopt, sys_setsockopt } from '../syscalls/socket-options.ts';
+import {
+  compat_sys_vmsplice,
+  sys_copy_file_range,
+  sys_sendfile64,
+  sys_splice,
+  sys_tee,
+  sys_vmsplice,
+} from '../syscalls/splice.ts';
 import {
   sys_access,
   sys_faccessat,
@@ -262,6 +251,14 @@ import {
   sys_readlinkat,
   sys_statfs,
 } from '../syscalls/stat.ts';
+import {
+  sys_fadvise64,
+  sys_fsync,
+  sys_readahead,
+  sys_sync,
+  sys_sync_file_range,
+  sys_syncfs,
+} from '../syscalls/sync.ts';
 import {
   sys_alarm,
   sys_clock_getres,
@@ -283,6 +280,7 @@ import {
 } from '../syscalls/time.ts';
 import { sys_timerfd_create, sys_timerfd_gettime, sys_timerfd_settime } from '../syscalls/timerfd.ts';
 import { sys_modify_ldt } from '../syscalls/tls.ts';
+import { sys_fallocate, sys_ftruncate, sys_truncate } from '../syscalls/truncate.ts';
 import {
   sys_fgetxattr,
   sys_flistxattr,
