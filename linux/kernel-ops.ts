@@ -3,7 +3,7 @@ import { user_regs_struct, user_regs_struct32 } from './abi/ptrace.ts';
 import type { Addr } from './addr.ts';
 import { type ArchPrctlRow, get_base, set_base } from './entry/arch-prctl.ts';
 import type { Abi, Mm } from './mm/mm.ts';
-import { areaOfProgram, type MmapArea, type MmCaller } from './mm/mmap.ts';
+import { areaOfProgram, type MmapArea, type MmCaller } from './mm/unmapped-area.ts';
 import type { Vma } from './mm/vma.ts';
 import type { KSigaction } from './signal/sighand.ts';
 import type { Task } from './task/task.ts';

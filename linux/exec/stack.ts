@@ -4,9 +4,10 @@ import { encodeName } from '../abi/names.ts';
 import { asAddr, PAGE_SIZE, pageOf } from '../addr.ts';
 import { expand_downwards } from '../mm/fault.ts';
 import type { Mm } from '../mm/mm.ts';
-import { insertVma, READ_IMPLIES_EXEC } from '../mm/mmap.ts';
+import { READ_IMPLIES_EXEC } from '../mm/mmap.ts';
 import { copy_to_user } from '../mm/uaccess.ts';
 import { VM_ACCOUNT, VM_EXEC, VM_GROWSDOWN, VM_MAYRWX, VM_READ, VM_WRITE, Vma } from '../mm/vma.ts';
+import { insertVma } from '../mm/vma-list.ts';
 import type { BinPrm } from './binprm.ts';
 
 /** EXSTACK_*: what PT_GNU_STACK says, if there is one. */

@@ -2,11 +2,13 @@ import { EACCES, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import * as mman from '../abi/mman.ts';
 import { PAGE_SIZE, pageAlign } from '../addr.ts';
 import { zap_page_range } from './fault.ts';
+import { can_do_mlock, lockedVm } from './mlock.ts';
 import type { Mm } from './mm.ts';
-import { can_do_mlock, isSpecial, lockedVm, type MmCaller, mm_populate } from './mmap.ts';
+import { isSpecial, mm_populate } from './mmap.ts';
 import { changeFlags } from './mprotect.ts';
 import { PTE_FILE } from './page-table.ts';
 import { copy_to_user } from './uaccess.ts';
+import type { MmCaller } from './unmapped-area.ts';
 import {
   VM_DONTCOPY,
   VM_DONTDUMP,

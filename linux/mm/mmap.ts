@@ -1,6 +1,6 @@
-import { EACCES, EAGAIN, EINVAL, ENODEV, ENOMEM, EOVERFLOW, EPERM } from '../abi/errno.ts';
+/** Mapping and unmapping, and the heap: mm/mmap.c. */
+import { EACCES, EINVAL, ENODEV, ENOMEM, EOVERFLOW, EPERM } from '../abi/errno.ts';
 import {
-  MAP_32BIT,
   MAP_DENYWRITE,
   MAP_FIXED,
   MAP_GROWSDOWN,
@@ -14,16 +14,16 @@ import {
   PROT_EXEC,
   PROT_READ,
   RLIMIT_DATA,
-  RLIMIT_MEMLOCK,
 } from '../abi/mman.ts';
 import { type Addr, asAddr, PAGE_SIZE, pageAlign, pageOf, TASK_SIZE_MAX } from '../addr.ts';
 import { may_expand_vm } from './accounting.ts';
 import { dropRuns, pageFor, zap_page_range } from './fault.ts';
 import { get_file, put_file } from './file-ref.ts';
 import { MMAP_MIN_ADDR } from './limits.ts';
+import { can_do_mlock, mlock_future_check } from './mlock.ts';
 import type { Mm } from './mm.ts';
+import { get_unmapped_area, type MmCaller } from './unmapped-area.ts';
 import {
-  canMerge,
   type MappedFile,
   type SpecialMapping,
   VM_ACCOUNT,
@@ -42,184 +42,16 @@ import {
   VM_WRITE,
   Vma,
 } from './vma.ts';
+import { insertVma, mergeVma, split_vma } from './vma-list.ts';
 
 /** personality(2): a mapping that can be read can be executed. */
 export const READ_IMPLIES_EXEC = 0x040_0000;
-
-/** The caller of mmap and friends. */
-export interface MmCaller {
-  readonly mm: Mm;
-  readonly personality: number;
-  readonly cred: { readonly capEffective: bigint };
-  readonly threadInfo: { readonly status: number };
-  readonly origAx: bigint;
-  readonly kernel: { readonly ops: { readonly mmap_area: (task: MmCaller) => MmapArea } };
-}
-
-/** Where a mapping without an address may go. */
-export interface MmapArea {
-  /** A top-down search starts here. */
-  readonly base: Addr;
-  /** A bottom-up search starts here, and ends at `end`. */
-  readonly legacyBase: Addr;
-  readonly end: number;
-  /** MAP_32BIT means something. */
-  readonly map32bit: boolean;
-}
-
-/** By the program that was executed: mm->mmap_base and TASK_SIZE of v4.7. */
-export const areaOfProgram = ({ mm }: MmCaller): MmapArea => ({
-  base: mm.mmapBase,
-  legacyBase: mm.mmapLegacyBase,
-  end: mm.taskSize,
-  map32bit: mm.abi === '64',
-});
-
-const CAP_IPC_LOCK = 14n;
-export const can_do_mlock = (task: MmCaller): boolean =>
-  task.mm.rlimit(RLIMIT_MEMLOCK) !== 0 || ((task.cred.capEffective >> CAP_IPC_LOCK) & 1n) === 1n;
-
-/** mlock_future_check(), mm/mmap.c. */
-export function mlock_future_check(task: MmCaller, flags: number, len: number): number {
-  if ((flags & VM_LOCKED) === 0) return 0;
-  const locked = lockedVm(task.mm) + len / PAGE_SIZE;
-  const limit = task.mm.rlimit(RLIMIT_MEMLOCK) / PAGE_SIZE;
-  return locked > limit && ((task.cred.capEffective >> CAP_IPC_LOCK) & 1n) === 0n ? -EAGAIN : 0;
-}
-
-/** mm->locked_vm. */
-export const lockedVm = (mm: Mm): number =>
-  mm.vmas.reduce((pages, vma) => pages + ((vma.flags & VM_LOCKED) !== 0 ? vma.pages : 0), 0);
-
-// ---- the list of mappings
-
-/** __insert_vm_struct(): at its place in the list. */
-export function insertVma(mm: Mm, vma: Vma): void {
-  mm.vmas.splice(mm.vmaIndex(vma.start), 0, vma);
-  mm.kernel.mmState.vmas++;
-}
-
-/** __split_vma(), mm/mmap.c: `vma` keeps the part below `at`, the new mapping above it is returned. */
-export function split_vma(mm: Mm, vma: Vma, at: number): Vma {
-  const upper = vma.clone();
-  upper.pgoff += (at - vma.start) / PAGE_SIZE;
-  upper.start = asAddr(at);
-  vma.end = asAddr(at);
-  if (upper.file) get_file(upper.file);
-  mm.vmas.splice(mm.vmas.indexOf(vma) + 1, 0, upper);
-  mm.kernel.mmState.vmas++;
-  return upper;
-}
-
-/**
- * vma_merge(), mm/mmap.c: joins a mapping with its neighbours where they are alike.
- * @returns the mapping that now covers it
- */
-export function mergeVma(mm: Mm, vma: Vma): Vma {
-  let merged = vma;
-  let index = mm.vmas.indexOf(vma);
-  const previous = mm.vmas[index - 1];
-  if (previous !== undefined && canMerge(previous, merged)) {
-    absorb(mm, previous, merged, index);
-    merged = previous;
-    index--;
-  }
-  const next = mm.vmas[index + 1];
-  if (next !== undefined && canMerge(merged, next)) absorb(mm, merged, next, index + 1);
-  return merged;
-}
-
-function absorb(mm: Mm, low: Vma, high: Vma, index: number): void {
-  low.end = high.end;
-  if (low.anonVma === 0) {
-    low.anonVma = high.anonVma;
-    low.anonChain = high.anonChain;
-  }
-  mm.vmas.splice(index, 1);
-  mm.kernel.mmState.vmas--;
-  if (high.file) put_file(high.file);
-}
-
-// ---- where a mapping goes
-
-/** vm_unmapped_area(), mm/mmap.c: the highest (top-down) or lowest hole of `len` bytes in [low, high); -ENOMEM. */
-export function vm_unmapped_area(mm: Mm, len: number, low: number, high: number, topDown: boolean): number {
-  const { vmas } = mm;
-  if (high - low < len) return -ENOMEM;
-  if (topDown) {
-    let end = high;
-    for (let i = mm.vmaIndex(high - 1); i >= 0; i--) {
-      const vma = vmas[i];
-      if (vma !== undefined && vma.start < end) {
-        if (vma.end <= end && end - vma.end >= len) return end - len;
-        end = vma.start;
-      }
-      if (end - low < len) return -ENOMEM;
-    }
-    return end - len >= low ? end - len : -ENOMEM;
-  }
-  let start = low;
-  for (let i = mm.vmaIndex(low); i < vmas.length; i++) {
-    const vma = vmas[i]!;
-    if (vma.start >= high) break;
-    if (vma.start - start >= len) return start;
-    start = Math.max(start, vma.end);
-  }
-  return high - start >= len ? start : -ENOMEM;
-}
-
-const freeAt = (mm: Mm, address: number, len: number): boolean => {
-  const vma = mm.findVma(address);
-  return vma === undefined || address + len <= vma.start;
-};
-
-/** arch_get_unmapped_area(), arch/x86/kernel/sys_x86_64.c: bottom-up. */
-function arch_get_unmapped_area(mm: Mm, area: MmapArea, hint: number, len: number, flags: number): number {
-  if ((flags & MAP_FIXED) !== 0) return hint;
-  const low = area.map32bit && (flags & MAP_32BIT) !== 0;
-  const begin = low ? 0x4000_0000 : area.legacyBase;
-  const end = low ? 0x8000_0000 : area.end;
-  if (len > end) return -ENOMEM;
-  if (hint !== 0) {
-    const at = pageAlign(hint);
-    if (end - len >= at && freeAt(mm, at, len)) return at;
-  }
-  return vm_unmapped_area(mm, len, begin, end, false);
-}
-
-/** arch_get_unmapped_area_topdown(), arch/x86/kernel/sys_x86_64.c. */
-function arch_get_unmapped_area_topdown(mm: Mm, area: MmapArea, hint: number, len: number, flags: number): number {
-  if (len > mm.taskSize) return -ENOMEM;
-  if ((flags & MAP_FIXED) !== 0) return hint;
-  if (!(area.map32bit && (flags & MAP_32BIT) !== 0)) {
-    if (hint !== 0) {
-      const at = pageAlign(hint);
-      if (mm.taskSize - len >= at && freeAt(mm, at, len)) return at;
-    }
-    const found = vm_unmapped_area(mm, len, PAGE_SIZE, area.base, true);
-    if (found >= 0) return found;
-  }
-  return arch_get_unmapped_area(mm, area, hint, len, flags);
-}
-
-/** get_unmapped_area(), mm/mmap.c. @returns an address, or a negative errno */
-export function get_unmapped_area(task: MmCaller, hint: number, len: number, flags: number): number {
-  const { mm } = task;
-  if (len > mm.taskSize) return -ENOMEM;
-  const find = mm.legacyLayout ? arch_get_unmapped_area : arch_get_unmapped_area_topdown;
-  const at = find(mm, task.kernel.ops.mmap_area(task), hint, len, flags);
-  if (at < 0) return at;
-  if (at > mm.taskSize - len) return -ENOMEM;
-  return at % PAGE_SIZE !== 0 ? -EINVAL : at;
-}
 
 /** round_hint_to_min(): down to a page, not below mmap_min_addr. */
 const roundHint = (hint: number): number => {
   const at = pageOf(hint);
   return at !== 0 && at < MMAP_MIN_ADDR ? MMAP_MIN_ADDR : at;
 };
-
-// ---- mmap
 
 /** calc_vm_prot_bits(), calc_vm_flag_bits(): PROT_* and three of the MAP_* have the values of their VM_*. */
 const calcFlags = (prot: number, flags: number): number =>

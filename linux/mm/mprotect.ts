@@ -3,8 +3,10 @@ import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM } from '..
 import { PAGE_SIZE, pageAlign } from '../addr.ts';
 import { is_data_mapping, may_expand_vm } from './accounting.ts';
 import type { Mm } from './mm.ts';
-import { type MmCaller, mergeVma, READ_IMPLIES_EXEC, split_vma } from './mmap.ts';
+import { READ_IMPLIES_EXEC } from './mmap.ts';
+import type { MmCaller } from './unmapped-area.ts';
 import { VM_GROWSDOWN, VM_MAYEXEC, VM_RWX, type Vma } from './vma.ts';
+import { mergeVma, split_vma } from './vma-list.ts';
 
 /**
  * Cuts [start, end) out of `vma`, gives it new flags and joins it with its neighbours.

@@ -5,9 +5,12 @@ import type { Task } from '../task/task.ts';
 import { may_expand_vm } from './accounting.ts';
 import { dropRuns } from './fault.ts';
 import { get_file } from './file-ref.ts';
+import { lockedVm } from './mlock.ts';
 import type { Mm } from './mm.ts';
-import { do_munmap, get_unmapped_area, insertVma, lockedVm, mergeVma, mm_populate } from './mmap.ts';
+import { do_munmap, mm_populate } from './mmap.ts';
+import { get_unmapped_area } from './unmapped-area.ts';
 import { VM_DONTEXPAND, VM_LOCKED, VM_MAYSHARE, VM_PFNMAP, Vma, vma_is_anonymous } from './vma.ts';
+import { insertVma, mergeVma } from './vma-list.ts';
 
 /** vma_to_resize(), mm/mremap.c. */
 function vma_to_resize(mm: Mm, address: number, oldLen: number, newLen: number): Vma | number {

@@ -1,6 +1,6 @@
 import { TASK_SIZE_IA32, TASK_SIZE_MAX } from '../addr.ts';
 import { mmap_legacy_base } from '../mm/mm.ts';
-import type { MmapArea, MmCaller } from '../mm/mmap.ts';
+import type { MmapArea, MmCaller } from '../mm/unmapped-area.ts';
 import { TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
 import type { Patch } from './patch.ts';
 

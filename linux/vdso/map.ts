@@ -1,7 +1,8 @@
 import { EINVAL, ENOMEM } from '../abi/errno.ts';
 import { type Addr, asAddr, PAGE_SIZE } from '../addr.ts';
 import type { Mm } from '../mm/mm.ts';
-import { _install_special_mapping, do_munmap, get_unmapped_area } from '../mm/mmap.ts';
+import { _install_special_mapping, do_munmap } from '../mm/mmap.ts';
+import { get_unmapped_area } from '../mm/unmapped-area.ts';
 import { VM_DONTDUMP, VM_EXEC, VM_IO, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ } from '../mm/vma.ts';
 import type { Task } from '../task/task.ts';
 import type { VdsoImage, VdsoKind } from './image.ts';
