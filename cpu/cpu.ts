@@ -257,8 +257,9 @@ export class Cpu implements Port {
   // What the generated code calls (Port).
 
   slow(record: number, low: number, high: number, info: number): number {
-    if (info & 0x400) return maskedHost(this, record, low, high, info);
+    // A helper may have left it set.
     this.access.stack = (info & 0x200) !== 0;
+    if (info & 0x400) return maskedHost(this, record, low, high, info);
     const host = this.access.host(record, low, high, info & 0xff, (info & 0x100) !== 0);
     this.access.stack = false;
     return host;

@@ -19,6 +19,12 @@ interface Part {
   readonly size: number;
 }
 
+/** An element that raises a fault when its turn comes: before that a store checks all pages, and a load is done as far as it. */
+export interface Split {
+  readonly element: number;
+  readonly vector: number;
+}
+
 /** The upper half of an address, signed. */
 const highOf = (address: bigint): number => Number(BigInt.asIntN(64, address) >> 32n);
 
@@ -41,6 +47,8 @@ export class MemoryAccess {
   private pendingSize = 0;
   /** Or, for a masked store: which bytes of it belong where. */
   private pendingParts: readonly Part[] = [];
+  /** And what comes after that. */
+  private pendingFault: { readonly record: number; readonly vector: number } | undefined;
 
   constructor(memory: PhysicalMemory, tlb: Tlb, cache: CodeCache, fault: Fault, retry: WatchRetry) {
     this.memory = memory;
@@ -86,6 +94,9 @@ export class MemoryAccess {
         this.memory.noteWrite(Math.floor(host / PAGE_SIZE));
       }
       this.pendingParts = [];
+      const late = this.pendingFault;
+      this.pendingFault = undefined;
+      if (late) this.raise(late.record, late.vector, 0);
       return;
     }
     const n = this.pendingFirstSize;
@@ -99,34 +110,39 @@ export class MemoryAccess {
 
   /**
    * Host address (a scratch field) for an access to some of a vector's elements; no other byte is touched or can fault.
-   * @param active the element numbers
-   * @param linear the address of an element
+   * @param bytes of an element
+   * @param active the element numbers in order, and the addresses
    */
   masked(
     record: number,
     bytes: number,
-    active: readonly number[],
-    linear: (element: number) => bigint,
+    active: ReadonlyMap<number, bigint>,
     write: boolean,
+    split: Split | undefined,
   ): number {
     this.cache.running = record;
     const parts: Part[] = [];
     // What is not canonical comes before any page.
-    if (this.long)
-      for (const element of active) this.checkCanonical(record, highOf(linear(element) + BigInt(bytes - 1)));
-    for (const element of active) {
-      const address = BigInt.asUintN(this.long ? 64 : 32, linear(element));
+    if (this.long) for (const at of active.values()) this.checkCanonical(record, highOf(at + BigInt(bytes - 1)));
+    for (const [element, at] of active) {
+      if (!write && element === split?.element) break;
+      const address = BigInt.asUintN(this.long ? 64 : 32, at);
       this.eachPart(record, address, bytes, (partLow, partHigh, size, done) => {
         const frame = this.frame(record, partLow, partHigh, write ? Access.Write : Access.Read);
         this.watch(record, partLow, partHigh, size, write);
         parts.push({ host: frame * PAGE_SIZE + (partLow & 0xfff), offset: element * bytes + done, size });
       });
     }
+    const early = split ? parts.filter(({ offset }) => offset < split.element * bytes) : parts;
+    if (split && (!write || early.length === 0)) this.raise(record, split.vector, 0);
     const scratch = write ? State.writeScratch : State.readScratch;
     const memory = this.memory.bytes;
     for (const { host, offset, size } of parts) memory.copyWithin(scratch + offset, host, host + size);
-    if (write) this.pendingParts = parts;
-    if (write && parts.length === 0) this.pendingSize = this.pendingFirstSize = 0;
+    if (write) {
+      this.pendingParts = early;
+      this.pendingFault = split && { record, vector: split.vector };
+      if (early.length === 0) this.pendingSize = this.pendingFirstSize = 0;
+    }
     return scratch;
   }
 

@@ -1,6 +1,7 @@
 /** What the meaning of an instruction written in TypeScript sees: its operands, memory, and the ways to leave. */
 import type { Cpu } from '../cpu.ts';
 import { type Exit, Vector } from '../exit.ts';
+import { elementsHost } from '../masked-access.ts';
 import type { Registers } from '../registers.ts';
 import { checkAccess, isCanonical, linearAddress } from '../segment-checks.ts';
 import { fieldSize, RepeatStep, Segment, STATE_END, State, type StateField } from '../state.ts';
@@ -228,15 +229,13 @@ export class HelperContext {
   /** Elements that are packed are not subject to the alignment check. */
   private elements(size: number, count: number, write: boolean): number {
     const address = this.address();
-    const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
-    const linear = (n: number, bytes: number): bigint => {
-      const at = address + BigInt(n * size);
-      return this.checked ? checkAccess(this.cpu, this.record, at, bytes, flags) : at & MASK64;
-    };
     // Without an opmask they are one access to their segment.
-    if (this.variant.evex?.masked !== true) linear(0, size * count);
-    const addresses = Array.from({ length: count }, (_, n) => linear(n, size));
-    return this.cpu.access.masked(this.record, size, [...addresses.keys()], (n) => addresses[n]!, write);
+    if (this.checked && this.variant.evex?.masked !== true) {
+      const flags = AccessInfo.Unaligned | (write ? AccessInfo.Write : 0);
+      checkAccess(this.cpu, this.record, address, size * count, flags);
+    }
+    const offsets = new Map(Array.from({ length: count }, (_, n) => [n, address + BigInt(n * size)]));
+    return elementsHost(this.cpu, this.record, offsets, size, write, this.checked);
   }
 
   /** A structure is checked item by item: those of FSAVE's and FSTENV's images, or 16 bytes each. */

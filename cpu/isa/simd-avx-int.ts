@@ -196,6 +196,49 @@ function checkElements(c: Ops, conditions: readonly I32[], address: I64, bits: 3
   else c.if(beyond(i64.add(address, conditions.length * bytes - 1)), check);
 }
 
+/** All checks of the segment, then, for a store, all pages. */
+function checkMasked(c: Ops, conditions: readonly I32[], address: I64, bits: 32 | 64, write: boolean): void {
+  const bytes = bits / 8;
+  const at = (i: number): I64 => i64.add(address, i * bytes);
+  const most = c.let(c.get('ripMask') as I64);
+  // An element that crosses 4 GiB outside 64-bit mode faults when its turn comes; only its ends are checked early.
+  const crosses = (i: number): I32 => i32.and(i64.le_u(at(i), most), i64.gt_u(i64.add(at(i), bytes - 1), most));
+  const ends = (i: number): I64[] => [c.let(at(i)), c.let(i64.and(i64.add(at(i), bytes - 1), most))];
+  const pages = (crossing: boolean): void => {
+    conditions.forEach((condition, i) => {
+      const whole = (): void => c.probe(c.let(at(i)), bytes);
+      const apart = (): void => {
+        for (const end of ends(i)) c.probe(end, 1);
+      };
+      c.if(condition, () => {
+        if (crossing) c.if(crosses(i), apart, whole);
+        else whole();
+      });
+    });
+  };
+  if (!c.checked) {
+    checkElements(c, conditions, address, bits, write);
+    if (write) pages(false);
+    return;
+  }
+  const early = conditions.map((condition, i) => c.let(i32.and(condition, i32.eqz(crosses(i)))));
+  checkElements(c, early, address, bits, write);
+  c.if(
+    i64.le_u(i64.sub(at(conditions.length), 1), most),
+    () => {
+      if (write) pages(false);
+    },
+    () => {
+      conditions.forEach((condition, i) => {
+        c.if(i32.and(condition, crosses(i)), () => {
+          for (const end of ends(i)) c.checkAddress(end, 1, write);
+        });
+      });
+      if (write) pages(true);
+    },
+  );
+}
+
 /** VPMASKMOV, VMASKMOV load: `Vx Hx Mx`; elements that are not chosen are not touched and read as 0. */
 const maskedLoad =
   (bits: 32 | 64): Lower =>
@@ -205,7 +248,7 @@ const maskedLoad =
     const perLane = 128 / bits;
     const values = mask.map(() => c.variable<'v128'>(v128.zero()));
     const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
-    checkElements(c, conditions, address, bits, false);
+    checkMasked(c, conditions, address, bits, false);
     conditions.forEach((condition, i) => {
       const lane = values[Math.floor(i / perLane)]!;
       c.if(condition, () => {
@@ -233,32 +276,7 @@ const maskedStore =
     const source = lanesOf(c, 2);
     const perLane = 128 / bits;
     const conditions = chosen(c, mask, bits).map((condition) => c.let(condition));
-    const at = (i: number): I64 => i64.add(address, (i * bits) / 8);
-    const probe = (): void => {
-      conditions.forEach((condition, i) => {
-        c.if(condition, () => c.probe(c.let(at(i)), bits / 8));
-      });
-    };
-    if (c.checked) {
-      // An element that crosses 4 GiB outside 64-bit mode faults when those before it are stored.
-      const most = c.let(c.get('ripMask') as I64);
-      const crosses = (i: number): I32 => i32.and(i64.le_u(at(i), most), i64.gt_u(i64.add(at(i), bits / 8 - 1), most));
-      const early = conditions.map((condition, i) => c.let(i32.and(condition, i32.eqz(crosses(i)))));
-      checkElements(c, early, address, bits, true);
-      const inside = i64.le_u(i64.sub(at(conditions.length), 1), most);
-      c.if(inside, probe, () => {
-        // Its ends are checked early, too: a segment that expands down has not the one behind 4 GiB.
-        conditions.forEach((condition, i) => {
-          c.if(i32.and(condition, crosses(i)), () => {
-            c.checkAddress(c.let(at(i)), 1, true);
-            c.checkAddress(c.let(i64.and(i64.add(at(i), bits / 8 - 1), most)), 1, true);
-          });
-        });
-      });
-    } else {
-      checkElements(c, conditions, address, bits, true);
-      probe();
-    }
+    checkMasked(c, conditions, address, bits, true);
     conditions.forEach((condition, i) => {
       const value = source[Math.floor(i / perLane)]!;
       c.if(condition, () => {

@@ -73,12 +73,19 @@ function environmentOf(random: Random, mode: Mode, at: number): Environment {
   return { mode, selectors: [maybe(), cs, ss, maybe(), fs, random.oneIn(2) ? TLS_SELECTOR : data()] };
 }
 
+/** No instruction takes more from behind it. */
+const INT3_AFTER = 16;
+
 const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x66, 0x67, 0xf0, 0xf0, 0xf2, 0xf3];
 
-/** What was changed may have become shorter: what is left over would run too. */
+/**
+ * What was changed may have become shorter: what is left over would run too. Or longer: it takes its last bytes from the INT3
+ * behind it, also where another instruction is to follow.
+ */
 function onlyFirst(code: readonly number[], mode: Mode): readonly number[] {
   const length = lengthOf(Uint8Array.from(code), mode);
-  return length === 0 ? code : code.slice(0, length);
+  if (length === 0) return code;
+  return [...code, ...new Array<number>(INT3_AFTER).fill(0xcc)].slice(0, length);
 }
 
 /** Prefixes that the encoding does not ask for, in front or right before the opcode; at times too many of them. */
