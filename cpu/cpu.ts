@@ -132,6 +132,11 @@ export class Cpu implements Port {
   get xcr0(): number {
     return this.avx512 ? XCR0 | XFEATURE_AVX512 : XCR0;
   }
+  /**
+   * Components that XINUSE has whatever they hold. The SDM lets processors have any there (vol. 1, 13.6); ours looks at the
+   * values.
+   */
+  heldInUse = 0;
   /** Instructions retired since boot. */
   get icount(): number {
     return this.tiers.icount;

@@ -118,6 +118,9 @@ function storeComponents(
   }
 }
 
+/** XINUSE. */
+const inUseOf = (h: HelperContext): number => componentsInUse(h, -1, registersOf(h)) | h.cpu.heldInUse;
+
 /** XSAVE, and XSAVEOPT, which leaves out what is in its initial configuration. */
 const xsaveRow = (optimised: boolean): Lower =>
   helper((h) => {
@@ -126,7 +129,7 @@ const xsaveRow = (optimised: boolean): Lower =>
     const header = h.addressAt(0, XSAVE_HEADER);
     h.touch(header, true);
     const before = h.load(64, header);
-    const inUse = componentsInUse(h, -1, registersOf(h));
+    const inUse = inUseOf(h);
     const image = xsave(h, mask, isWide(h), registersOf(h));
     storeComponents(h, address, image, optimised ? mask & inUse : mask, (mask & MXCSR_OF_STANDARD) !== 0);
     h.store(64, header, (before & ~BigInt(mask)) | BigInt(mask & inUse));
@@ -138,7 +141,7 @@ const xsavec = helper((h) => {
   h.touch(h.addressAt(0, XSAVE_HEADER), true);
   // MXCSR belongs to SSE here and counts for its being in use.
   const mxcsr = h.get('mxcsr') !== MXCSR_DEFAULT ? XFEATURE_SSE : 0;
-  const components = mask & (componentsInUse(h, -1, registersOf(h)) | mxcsr);
+  const components = mask & (inUseOf(h) | mxcsr);
   const image = xsave(h, mask, isWide(h), registersOf(h));
   storeComponents(h, address, image, components, (components & XFEATURE_SSE) !== 0, mask);
   h.store(64, h.addressAt(0, XSAVE_HEADER), BigInt(components));
@@ -187,7 +190,7 @@ const xgetbv = helper((h) => {
   if (index > 1) {
     h.raise(Vector.GP);
   }
-  h.setRegister(0, 32, BigInt(index ? componentsInUse(h, -1, registersOf(h)) & h.cpu.xcr0 : h.cpu.xcr0));
+  h.setRegister(0, 32, BigInt(index ? inUseOf(h) & h.cpu.xcr0 : h.cpu.xcr0));
   h.setRegister(2, 32, 0n);
 });
 

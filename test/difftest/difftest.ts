@@ -1,5 +1,6 @@
 import { classOfMxcsr } from '../../cpu/translate/mxcsr.ts';
 import { shapeOfX87 } from '../../cpu/translate/x87-locals.ts';
+import { XCR0, XFEATURE_AVX512 } from '../../cpu/xsave.ts';
 import { type CompareOptions, compareOutcomes, type Difference } from './compare.ts';
 import { Emulator, RegionModules, type Sketched, TIERS, type Tier } from './emulate.ts';
 import { buildCase, type Draft, draftCase, type Kind } from './generate.ts';
@@ -72,6 +73,29 @@ function allowances(draft: Draft, text: string, vector: number): CompareOptions 
   };
 }
 
+/**
+ * The state components that XSAVE, XSAVEOPT and XSAVEC take as in use though they are in their initial configuration are not
+ * compared: which ones that are is up to the processor (SDM vol. 1, 13.6, XINUSE). Ours looks at the values. This host
+ * remembers writes: any write of a register, even of zero or under an empty mask, puts its component in use, by the width of
+ * the write; VZEROUPPER takes AVX and ZMM_Hi256 out, VZEROALL SSE too, opmasks and Hi16_ZMM only leave by XRSTOR. To have it
+ * the same, each instruction with such a register would have to make a note in each tier.
+ *
+ * @returns whether the case ends as expected with some of the components held in use
+ */
+function agreesWithOthersInUse(
+  emulator: Emulator,
+  testCase: TestCase,
+  tier: Tier,
+  expected: Outcome,
+  options: CompareOptions,
+): boolean {
+  const all = testCase.wide ? XCR0 | XFEATURE_AVX512 : XCR0;
+  for (let held = all; held > 0; held = (held - 1) & all) {
+    if (compareOutcomes(expected, emulator.run(testCase, tier, held), options).length === 0) return true;
+  }
+  return false;
+}
+
 /** Runs a case on our CPU in each tier; an error of ours becomes a difference. */
 export function judge(
   emulator: Emulator,
@@ -88,8 +112,11 @@ export function judge(
       if (differences.length === 0) continue;
       exact = false;
       const text = textOf(draft, testCase.rip);
-      const rest = compareOutcomes(expected, got, allowances(draft, text, expected.vector));
-      if (rest.length > 0) return { differences: rest, text: testCase.step ? text : `${text} (${tier})`, exact };
+      const options = allowances(draft, text, expected.vector);
+      const rest = compareOutcomes(expected, got, options);
+      if (rest.length === 0) continue;
+      if (/\bxsave/.test(text) && agreesWithOthersInUse(emulator, testCase, tier, expected, options)) continue;
+      return { differences: rest, text: testCase.step ? text : `${text} (${tier})`, exact };
     } catch (error) {
       const got =
         error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' ') : String(error);

@@ -208,8 +208,9 @@ export class Emulator {
   }
 
   /** The state and memory before the case. */
-  #load(testCase: TestCase): void {
+  #load(testCase: TestCase, heldInUse = 0): void {
     const { cpu } = this;
+    cpu.heldInUse = heldInUse;
     const { regs } = this.#context;
     this.#pages.set(this.#background);
     for (const patch of testCase.patches) this.#pages.set(patch.bytes, patch.offset);
@@ -249,13 +250,14 @@ export class Emulator {
       throw new Error('the image of a case does not load');
   }
 
-  run(testCase: TestCase, tier: Tier): Outcome {
+  /** @param heldInUse components that the CPU tells as in use even if they are not */
+  run(testCase: TestCase, tier: Tier, heldInUse = 0): Outcome {
     const emulator = this.#for(testCase);
-    if (emulator !== this) return emulator.run(testCase, tier);
+    if (emulator !== this) return emulator.run(testCase, tier, heldInUse);
     const { cpu } = this;
     const { regs } = this.#context;
     const data = this.#pages;
-    this.#load(testCase);
+    this.#load(testCase, heldInUse);
     const before = Buffer.from(data);
     let region: Region | undefined;
     if (tier === 'regions') {
