@@ -7,6 +7,8 @@ export interface Number80 {
   readonly m: I64;
   /** It is a normal number or zero. */
   readonly ordinary: boolean;
+  /** It is zero or has an exponent that a double may have: the product of two such is no less ordinary. */
+  readonly near?: boolean;
 }
 
 /** Precision is 64 bits, rounding to nearest, everything is masked and nothing is pending. */

@@ -152,16 +152,17 @@ export interface Magnitude {
 /**
  * `r` = x + y, or x - y where `differ` is not zero: x with the exponent that `r.e` holds, y with one that is `d` less, both with
  * the highest bit set, y not above x. A difference of nothing leaves hi = 0.
+ * @param below y may be above x with d = 0: then |x - y| is made, and this called
  */
-export function addMagnitudes(f: Builder, r: Magnitude, x: I64, y: I64, d: I32, differ: I32): void {
+export function addMagnitudes(f: Builder, r: Magnitude, x: I64, y: I64, d: I32, differ: I32, below?: () => void): void {
   const small = f.variable(y);
   f.if(
     i32.lt_u(d, 64),
     () => {
+      // What falls out at the bottom comes in at the top.
       const by = f.let(i64.extend_u(d));
-      // Two shifts, as one by 64 would be none.
-      r.lo.set(i64.shl(i64.shl(y, i64.sub(63, by)), 1));
       small.set(i64.shr_u(y, by));
+      r.lo.set(i64.xor(i64.rotr(y, by), small.value));
     },
     () => {
       // Cancellation may bring one bit up: two and a sticky bit are needed.
@@ -176,6 +177,12 @@ export function addMagnitudes(f: Builder, r: Magnitude, x: I64, y: I64, d: I32, 
     differ,
     () => {
       r.hi.set(i64.sub(i64.sub(x, small.value), nonzero(r.lo.value)));
+      if (below) {
+        f.if(i64.lt_u(x, small.value), () => {
+          r.hi.set(i64.sub(0, r.hi.value));
+          below();
+        });
+      }
       r.lo.set(i64.sub(0, r.lo.value));
       f.if(i64.eqz(r.hi.value), () => {
         r.hi.set(r.lo.value);

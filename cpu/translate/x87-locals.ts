@@ -56,6 +56,8 @@ export class X87Locals implements KnownX87 {
   private readonly edges = new Map<number, number>();
   /** Physical registers that hold a normal number or zero. */
   private readonly ordinary = new Set<number>();
+  /** Those with an exponent like a double's. */
+  private readonly near = new Set<number>();
   /** Registers that are taken for such as long as nothing is written to them, and those where that was of use. */
   private assumed = new Set<number>();
   private readonly relied = new Set<number>();
@@ -94,6 +96,7 @@ export class X87Locals implements KnownX87 {
   begin(): void {
     this.shape = this.first;
     this.ordinary.clear();
+    this.near.clear();
     this.assumed.clear();
   }
 
@@ -146,7 +149,8 @@ export class X87Locals implements KnownX87 {
     if (!(this.shape & (1 << n))) throw new X87Mismatch();
     const { m, se } = this.register(n);
     if (this.assumed.has(n)) this.relied.add(n);
-    return { m: this.code.read(m, 'i64'), se: this.code.read(se, 'i32'), ordinary: this.ordinary.has(n) };
+    const known = { ordinary: this.ordinary.has(n), near: this.near.has(n) };
+    return { m: this.code.read(m, 'i64'), se: this.code.read(se, 'i32'), ...known };
   }
 
   put(i: number, v: Number80): void {
@@ -158,6 +162,8 @@ export class X87Locals implements KnownX87 {
     this.code.assign(se, v.se);
     if (v.ordinary && !this.code.conditional) this.ordinary.add(n);
     else this.ordinary.delete(n);
+    if (v.near && !this.code.conditional) this.near.add(n);
+    else this.near.delete(n);
     this.change(this.shape | (1 << n));
   }
 
@@ -182,7 +188,7 @@ export class X87Locals implements KnownX87 {
       code.set(m);
       code.emit(v.se);
       code.set(se);
-      return { m: local('i64', m), se: local('i32', se), ordinary: v.ordinary };
+      return { ...v, m: local('i64', m), se: local('i32', se) };
     };
     const [x, y] = [copy(a), copy(b)];
     this.put(0, y);
