@@ -16,15 +16,13 @@ const FIELDS = {
   segmentLimit: 6 * 4,
   segmentAttributes: 6 * 4,
   segmentBase: 6 * 8,
-  /** x87: control and status word (TOP in bits 11-13), tags as in FXSAVE by physical register (1 = in use), last instruction. */
+  /** x87: control and status word (TOP in bits 11-13), tags as in FXSAVE by physical register (1 = in use), last instruction. FCS and FDS are always 0 (cpuid.ts). */
   fcw: 4,
   fsw: 4,
   ftw: 4,
   fop: 4,
   fip: 8,
   fdp: 8,
-  fcs: 4,
-  fds: 4,
   /** Physical registers R0..R7, 16 bytes apart: mantissa u64, sign and exponent u16. MMX registers are the mantissas. */
   st: 8 * 16,
   mxcsr: 4,

@@ -113,7 +113,7 @@ function clearWords(view: DataView, at: number, size: number): void {
 /** What FNINIT and XRSTOR's initial configuration make of the x87 unit; the registers are zeroed too. */
 function initX87(view: DataView): void {
   view.setUint32(State.fcw, 0x37f, true);
-  for (const at of [State.fsw, State.ftw, State.fop, State.fcs, State.fds]) {
+  for (const at of [State.fsw, State.ftw, State.fop]) {
     view.setUint32(at, 0, true);
   }
   view.setBigUint64(State.fip, 0n, true);
@@ -192,21 +192,12 @@ function saveX87(view: DataView, out: DataView, wide: boolean): void {
   out.setUint16(2, fpu.sw, true);
   out.setUint16(4, fpu.tags, true);
   out.setUint16(6, fpu.fop, true);
-  out.setBigUint64(8, fpu.fip, true);
-  out.setBigUint64(16, fpu.fdp, true);
-  saveSelectors(view, out, wide);
+  out.setBigUint64(8, wide ? fpu.fip : fpu.fip & 0xffffffffn, true);
+  out.setBigUint64(16, wide ? fpu.fdp : fpu.fdp & 0xffffffffn, true);
   for (let i = 0; i < 8; i++) {
     out.setBigUint64(32 + 16 * i, fpu.significand(i), true);
     out.setBigUint64(40 + 16 * i, BigInt(fpu.signExponent(i)), true);
   }
-}
-
-function saveSelectors(view: DataView, out: DataView, wide: boolean): void {
-  if (wide) {
-    return;
-  }
-  out.setUint32(12, view.getUint32(State.fcs, true) & 0xffff, true);
-  out.setUint32(20, view.getUint32(State.fds, true) & 0xffff, true);
 }
 
 function saveMxcsr(view: DataView, out: DataView): void {
@@ -225,15 +216,13 @@ function loadX87(view: DataView, from: DataView, wide: boolean): void {
   fpu.cw = (from.getUint16(0, true) & 0x1f3f) | 0x40;
   fpu.sw = from.getUint16(2, true);
   fpu.fop = from.getUint16(6, true) & 0x7ff;
-  fpu.fip = from.getBigUint64(8, true);
+  // Of FIP there are as many bits as linear addresses can have.
+  fpu.fip = BigInt.asUintN(64, BigInt.asIntN(57, from.getBigUint64(8, true)));
   fpu.fdp = from.getBigUint64(16, true);
-  view.setUint32(State.fcs, 0, true);
-  view.setUint32(State.fds, 0, true);
   if (!wide) {
+    // The selectors beside the offsets go nowhere.
     fpu.fip &= 0xffffffffn;
     fpu.fdp &= 0xffffffffn;
-    view.setUint32(State.fcs, from.getUint16(12, true), true);
-    view.setUint32(State.fds, from.getUint16(20, true), true);
   }
   for (let i = 0; i < 8; i++) {
     fpu.writeRaw(i, from.getUint16(40 + 16 * i, true), from.getBigUint64(32 + 16 * i, true));
@@ -331,7 +320,6 @@ export function xsave(
     saveX87(regs.view, out, wide);
   } else if (mask & XFEATURE_X87) {
     out.setUint16(0, 0x37f, true);
-    saveSelectors(regs.view, out, wide);
   }
   if (mask & (XFEATURE_SSE | XFEATURE_AVX)) {
     saveMxcsr(regs.view, out);
@@ -435,9 +423,7 @@ export function xrstor(
 /** FNSTENV's 28-byte (32-bit) or 14-byte (16-bit) protected-mode environment. */
 export function fstenv(regs: FpuHolder, bits: 16 | 32 = 32): Uint8Array {
   const fpu = new X87(regs.view);
-  const fcs = regs.view.getUint32(State.fcs, true) & 0xffff;
-  const fds = regs.view.getUint32(State.fds, true) & 0xffff;
-  const words = [fpu.cw, fpu.sw, tagWord(fpu), Number(fpu.fip & 0xffffffffn), fcs, Number(fpu.fdp & 0xffffffffn), fds];
+  const words = [fpu.cw, fpu.sw, tagWord(fpu), Number(fpu.fip & 0xffffffffn), 0, Number(fpu.fdp & 0xffffffffn), 0];
   const image = new Uint8Array((words.length * bits) / 8);
   const out = viewOf(image);
   words.forEach((w, i) => {
@@ -464,9 +450,6 @@ export function fldenv(regs: FpuHolder, image: Uint8Array, bits: 16 | 32 = 32): 
   fpu.fip = pointer(3);
   fpu.fdp = pointer(5);
   fpu.fop = bits === 32 ? from.getUint16(18, true) & 0x7ff : 0;
-  // Processors of today keep no selectors (CPUID.7.0:EBX, bit 13).
-  regs.view.setUint32(State.fcs, 0, true);
-  regs.view.setUint32(State.fds, 0, true);
   fpu.summarise();
 }
 
