@@ -64,6 +64,7 @@ function parseOperand(text: string): Operand {
   return { place: text[0]!, size: text.slice(1), fixed: 0 };
 }
 
+/** What the decoder tests of a row; throws when the notation of its encoding is wrong. */
 export function compileRow(row: Row): CompiledRow {
   const tokens = row.encoding.split(' ').filter((t) => t !== '');
   let map = 0;
@@ -149,6 +150,7 @@ export function compileRow(row: Row): CompiledRow {
 /** Candidates by map and opcode: legacy maps 0-3, VEX maps 4-7, EVEX maps 8-11. */
 export type OpcodeTable = readonly (readonly CompiledRow[] | undefined)[];
 
+/** The rows of 64-bit mode (`long`) or of compatibility mode by map and opcode. */
 export function buildTable(rows: readonly CompiledRow[], long: boolean): OpcodeTable {
   const table: CompiledRow[][] = [];
   for (const r of rows) {

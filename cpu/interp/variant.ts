@@ -121,6 +121,7 @@ function kindOf(o: Operand, isMemory: boolean): OperandKind {
   }
 }
 
+/** The variant of a row for an instruction: operand size in bits, memory or register form, VEX.L, REX.W or VEX.W. */
 export function variantOf(
   row: CompiledRow,
   size: 16 | 32 | 64,

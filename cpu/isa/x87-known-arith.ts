@@ -18,6 +18,7 @@ export function ordinary(c: Ops, x87: KnownX87, v: Number80): Number80 {
   return { ...v, ordinary: true };
 }
 
+/** Zero, or a normal number. */
 export function isOrdinary(v: Number80): I32 {
   const e = i32.and(v.se, EXPONENT);
   const normal = i32.and(i32.lt_u(i32.sub(e, 1), 0x7ffe), i64.lt_s(v.m, 0));

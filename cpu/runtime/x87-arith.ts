@@ -28,8 +28,8 @@ const PE = 0x20;
 const UE = 0x10;
 const OE = 0x08;
 /** Precision 64, rounding to nearest, all masked: the fields of the control word that matter, and their values. */
-const CONTROL_FIELDS = 0xf3f;
-const CONTROL_PLAIN = 0x33f;
+export const CONTROL_FIELDS = 0xf3f;
+export const CONTROL_PLAIN = 0x33f;
 
 /** A number as the register holds it. */
 export interface Extended {

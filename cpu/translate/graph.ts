@@ -60,6 +60,7 @@ export interface Graph {
   readonly cutsX87: boolean;
 }
 
+/** The blocks of a region that begins at `rip`; undefined when none can begin there. */
 export function formGraph(source: CodeSource, rip: Rip): Graph | undefined {
   const graph = new GraphBuilder(source).build(rip);
   // MMX registers are those of the x87.

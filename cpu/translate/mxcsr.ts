@@ -13,6 +13,7 @@ const FIELDS = 0x7fa0;
 const MASKED = 0x1f80;
 const PE = 0x20;
 
+/** The class of a value of MXCSR. */
 export function classOfMxcsr(mxcsr: number): MxcsrClass {
   const fields = mxcsr & FIELDS;
   if (fields === (MASKED | PE)) return MxcsrClass.inexact;

@@ -6,14 +6,12 @@
 import { type I32, type I64, i32, i64 } from '../ir/expr.ts';
 import type { KnownX87, Number80 } from '../ir/known-x87.ts';
 import { isOrdinary } from '../isa/x87-known-arith.ts';
+import { SW_C1, SW_ES } from '../isa/x87-state.ts';
+import { CONTROL_FIELDS, CONTROL_PLAIN } from '../runtime/x87-arith.ts';
 import { State } from '../state.ts';
 import { local, type RegionCode } from './region-code.ts';
 
-const C1 = 0x200;
 const TOP = 0x3800;
-const ES = 0x80;
-const CONTROL_FIELDS = 0xf3f;
-const CONTROL_PLAIN = 0x33f;
 const EMPTY = 0xff;
 
 /** What a region asks of the x87: nothing, that it is not of the plain kind, or TOP (from bit 8) and tags. */
@@ -22,7 +20,7 @@ export const X87_OTHER = -2;
 
 /** TOP and tags, or X87_OTHER when precision, rounding, masks or pending exceptions are not the ordinary ones. */
 export function shapeOfX87(fcw: number, fsw: number, ftw: number): number {
-  const plain = (fcw & CONTROL_FIELDS) === CONTROL_PLAIN && !(fsw & ES);
+  const plain = (fcw & CONTROL_FIELDS) === CONTROL_PLAIN && !(fsw & SW_ES);
   return plain ? (((fsw >> 11) & 7) << 8) | (ftw & 0xff) : X87_OTHER;
 }
 
@@ -284,7 +282,7 @@ export class X87Locals implements KnownX87 {
     code.set(locals.rest);
     code.emit(i64.extend_u(i32.and(i32.shr_u(local('i32', locals.rest), 9), 1)));
     code.set(locals.c1);
-    code.emit(i32.and(local('i32', locals.rest), 0xffff & ~(TOP | C1)));
+    code.emit(i32.and(local('i32', locals.rest), 0xffff & ~(TOP | SW_C1)));
     code.set(locals.rest);
     code.loadState('i64', State.fip);
     code.set(locals.fip);

@@ -4,6 +4,7 @@ import type { ByteWriter } from './writer.ts';
 
 const SIMD = 0xfd0000;
 
+/** Writes the code that leaves the value of an expression on the stack. */
 export function emitExpr(w: ByteWriter, e: Expr): void {
   for (const a of e.args) emitExpr(w, a);
   const { op, value } = e;

@@ -86,10 +86,12 @@ export type DecodedValue = number | bigint | boolean | string | Uint8Array | Dec
 /** The decoded form of the message type M: a required field is there, an optional one may be, a repeated one is an array. */
 export type Decoded<M> = M extends MessageType<infer F> ? DecodedFields<F> : never;
 
+/** A message type of protobuf with its fields by name. */
 export function message<const F extends Fields>(name: string, fields: F): MessageType<F> {
   return { kind: 'message', name, fields };
 }
 
+/** An enum of protobuf. */
 export function enumeration<const V extends Readonly<Record<string, number>>>(
   name: string,
   values: V,
@@ -97,6 +99,7 @@ export function enumeration<const V extends Readonly<Record<string, number>>>(
   return { kind: 'enum', name, values };
 }
 
+/** A field with its tag; `show` says how crit prints it. So with the other labels. */
 export function required<T extends FieldType>(tag: number, type: T, show?: Show): Field<T, 'required'> {
   return { tag, type, label: 'required', show };
 }

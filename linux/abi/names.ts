@@ -42,6 +42,7 @@ export function asciiEnd(bytes: Uint8Array, from: number, end: number): number {
 export const asciiSlice: (bytes: Uint8Array, from: number, end: number) => string = (bytes, from, end) =>
   Buffer.prototype.latin1Slice.call(bytes, from, end);
 
+/** The bytes of a file name as a string; those that are no UTF-8 become lone surrogates. */
 export function decodeName(bytes: Uint8Array): string {
   const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   if (!plain.includes('\ufffd')) return plain;
@@ -54,6 +55,7 @@ export function decodeName(bytes: Uint8Array): string {
   return out;
 }
 
+/** The bytes that `decodeName` made the string of. */
 export function encodeName(name: string): Uint8Array {
   if (!ESCAPED.test(name)) return encoder.encode(name);
   const parts: Uint8Array[] = [];

@@ -19,6 +19,7 @@ const MAX_FRUITLESS = 50_000;
 /** So many time slices run at once when no other task can. */
 const SLICES_ALONE = 40;
 
+/** Runs tasks in turn until there is something to tell, or the budget of instructions is used up. */
 export function runGuest(kernel: Kernel, request: RunRequest): StopEvent {
   let left = request.budget;
   let fruitless = 0;

@@ -62,12 +62,14 @@ function create(ctx: LookupContext, found: Found, init: Pick<NewInode, 'mode' | 
   return 0;
 }
 
+/** sys_mkdirat(), fs/namei.c. */
 export function do_mkdirat(ctx: LookupContext, start: Dentry, path: string, mode: number): number {
   const found = findPlace(ctx, start, path, true);
   if (typeof found === 'number') return found;
   return create(ctx, found, { mode: S_IFDIR | (mode & 0o1777 & ~(ctx.umask ?? 0)) });
 }
 
+/** sys_mknodat(), fs/namei.c. */
 export function do_mknodat(ctx: LookupContext, start: Dentry, path: string, mode: number, rdev: bigint): number {
   const type = mode & S_IFMT || S_IFREG;
   if (type === S_IFDIR) return -EPERM;
@@ -78,6 +80,7 @@ export function do_mknodat(ctx: LookupContext, start: Dentry, path: string, mode
   return create(ctx, found, { mode: type | (mode & 0o7777 & ~(ctx.umask ?? 0)), rdev });
 }
 
+/** sys_symlinkat(), fs/namei.c. */
 export function do_symlinkat(ctx: LookupContext, start: Dentry, path: string, target: string): number {
   if (target === '') return -ENOENT;
   const found = findPlace(ctx, start, path, false);
@@ -107,6 +110,7 @@ function dropName(dentry: Dentry): void {
   dentry.parent?.children.delete(dentry.name);
 }
 
+/** do_unlinkat(), fs/namei.c. */
 export function do_unlinkat(ctx: LookupContext, start: Dentry, path: string): number {
   const found = walk(ctx, start, path, { parent: true });
   if (typeof found === 'number') return found;
@@ -125,6 +129,7 @@ export function do_unlinkat(ctx: LookupContext, start: Dentry, path: string): nu
   return 0;
 }
 
+/** do_rmdir(), fs/namei.c. */
 export function do_rmdir(ctx: LookupContext, start: Dentry, path: string): number {
   const found = walk(ctx, start, path, { parent: true });
   if (typeof found === 'number') return found;

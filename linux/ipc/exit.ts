@@ -2,6 +2,7 @@
 import { SEMVMX } from '../abi/ipc.ts';
 import type { Task } from '../task/task.ts';
 
+/** exit_sem(), ipc/sem.c: the undo of a process that ends. */
 export function exit_sem(task: Task): void {
   for (const sem of task.kernel.ipc.sem.byIndex.values()) {
     const undo = sem.undo.get(task.tgid);

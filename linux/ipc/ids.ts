@@ -121,6 +121,7 @@ export const maxIndex = (ids: IpcIds<IpcPerm>): number => Math.max(0, ...ids.byI
 export const byIndex = <T extends IpcPerm>(ids: IpcIds<T>, index: number): T | number =>
   ids.byIndex.get(index) ?? -EINVAL;
 
+/** ipc_rmid(), ipc/util.c. */
 export function remove<T extends IpcPerm>(ids: IpcIds<T>, object: T): void {
   ids.byIndex.delete(object.id % IPCMNI);
 }

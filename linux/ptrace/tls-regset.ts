@@ -11,6 +11,7 @@ export function regset_tls_active(task: Task): number {
   return n;
 }
 
+/** regset_tls_get(), arch/x86/kernel/tls.c: three `struct user_desc`. */
 export function regset_tls_get(task: Task): Uint8Array {
   const bytes = new Uint8Array(task.tls.length * user_desc.size);
   task.tls.forEach((raw, i) => {
@@ -19,6 +20,7 @@ export function regset_tls_get(task: Task): Uint8Array {
   return bytes;
 }
 
+/** regset_tls_set(), arch/x86/kernel/tls.c. */
 export function regset_tls_set(task: Task, bytes: Uint8Array): number {
   const given = Array.from({ length: bytes.length / user_desc.size }, (_, i) =>
     user_desc.read(bytes, i * user_desc.size),

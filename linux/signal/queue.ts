@@ -142,6 +142,7 @@ export function flush_from_all(group: ThreadGroup, mask: bigint): void {
   for (const t of group.threads) flush_sigqueue_mask(t.pending, mask);
 }
 
+/** flush_sigqueue_mask(), kernel/signal.c. */
 export function flush_sigqueue_mask(pending: SigPending, mask: bigint): void {
   if ((pending.set & mask) === 0n) return;
   pending.set &= ~mask;

@@ -40,6 +40,7 @@ export function readMsghdr(task: Task, at: number, compat: boolean): Msghdr | nu
   };
 }
 
+/** The bytes of an iovec, 1 MiB at most; -EFAULT. */
 export function gatherMessage(task: Task, segments: readonly Segment[]): Uint8Array | number {
   const out = new Uint8Array(
     Math.min(

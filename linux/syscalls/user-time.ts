@@ -49,11 +49,13 @@ export function get_timeval(task: Task, at: number, compat: boolean): number | {
   return timevalToNs(Number(layout.read(bytes).tv_sec), Number(layout.read(bytes).tv_nsec));
 }
 
+/** Nanoseconds of a `struct timeval`; -EINVAL. */
 export function timevalToNs(seconds: number, microseconds: number): number | { readonly ns: number } {
   if (seconds < 0 || microseconds < 0 || microseconds >= 1_000_000) return -EINVAL;
   return { ns: Math.min(seconds * NSEC_PER_SEC + microseconds * 1000, FOREVER) };
 }
 
+/** Writes nanoseconds as a `struct timeval` of either size. @returns 0 or -EFAULT */
 export function put_timeval(task: Task, at: number, ns: number | bigint, compat: boolean): number {
   const total = BigInt(ns);
   const seconds = total / 1_000_000_000n;

@@ -44,6 +44,7 @@ export function itimer_fired(kernel: Kernel, tgid: number, at: number): void {
   send_signal(group.leader, kernelInfo(SIGALRM), true);
 }
 
+/** The process with this id. */
 export function findGroup(kernel: Kernel, tgid: number): ThreadGroup | undefined {
   const leader = kernel.tasks.get(tgid);
   return leader?.group;

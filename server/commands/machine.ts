@@ -128,6 +128,7 @@ export function withMachineOptions(command: Command): Command {
     );
 }
 
+/** The log of the machine, to stderr; bigints in hex. */
 export function makeLogger(level: string): Logger {
   const hexOf = (value: unknown): unknown => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value);
   return pino(

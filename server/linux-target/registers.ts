@@ -28,6 +28,7 @@ const DATA_SEGMENTS = ['ds', 'es', 'fs', 'gs'] as const;
 /** FLAG_MASK of ptrace.c: what a debugger may change in EFLAGS. */
 const FLAG_MASK = 0x54dd5n;
 
+/** The registers of a task as `registers/` lays them out. */
 export function readTaskState(task: Task): Uint8Array {
   const state = new Uint8Array(STATE_SIZE);
   const { regs } = task;

@@ -36,6 +36,7 @@ function extraInfo(session: Session, args: string): Reply {
 export const xmlText = (text: string): string =>
   text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[^\t\n\x20-\x7e]/g, '?');
 
+/** The object of qXfer:threads:read (gdb manual, Thread List Format). */
 export function threadsXml(session: Session): string {
   const lines = session.target.threads().map((thread) => {
     const id = formatThreadId(thread, session.client.multiprocess);

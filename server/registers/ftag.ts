@@ -15,6 +15,7 @@ function tagOf(view: DataView, offset: number): number {
   return mantissa >> 63n === 1n ? VALID : SPECIAL;
 }
 
+/** The full tag word from the abridged one. */
 export function readFtag(state: Uint8Array, out: Uint8Array): void {
   const view = stateView(state);
   const abridged = view.getUint8(FX.ftw);
@@ -28,6 +29,7 @@ export function readFtag(state: Uint8Array, out: Uint8Array): void {
   out.set([word & 0xff, word >> 8, 0, 0]);
 }
 
+/** The abridged tag word from the full one. */
 export function writeFtag(state: Uint8Array, value: Uint8Array): void {
   const word = (value[1]! << 8) | value[0]!;
   let abridged = 0;

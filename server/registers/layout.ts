@@ -177,12 +177,14 @@ const VEC128_TYPE = [
   `<union id="vec128">${VEC128_FIELDS.map(([n, t]) => `<field name="${n}" type="${t}"/>`).join('')}</union>`,
 ].join('');
 
+/** org.gnu.gdb.i386.sse with `count` registers. */
 export function sseFeature(count: number): Feature {
   const xmm = Array.from({ length: count }, (_, i) => plain(`xmm${i}`, 128, 'vec128', FX.xmm(i)));
   const mxcsr = plain('mxcsr', 32, 'i386_mxcsr', FX.mxcsr, 'vector');
   return { name: 'org.gnu.gdb.i386.sse', types: VEC128_TYPE + MXCSR_TYPE, rows: [...xmm, mxcsr] };
 }
 
+/** org.gnu.gdb.i386.avx: the upper halves. */
 export function avxFeature(count: number): Feature {
   const rows = Array.from({ length: count }, (_, i) => plain(`ymm${i}h`, 128, 'uint128', FX.ymmh(i)));
   return { name: 'org.gnu.gdb.i386.avx', types: '', rows };
@@ -244,6 +246,7 @@ export function makeLayout(
   });
 }
 
+/** The bytes of one register, as a `p` reply has them. */
 export function readRow(row: RegisterRow, state: Uint8Array): Uint8Array {
   const out = new Uint8Array(row.bits / 8);
   row.read(state, out);

@@ -14,6 +14,7 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 export const textToHex = (text: string): string => Buffer.from(text, 'utf8').toString('hex');
 
+/** Text in UTF-8 from its hex digits. */
 export function hexToText(text: string): string | undefined {
   const bytes = fromHex(text);
   return bytes && Buffer.from(bytes).toString('utf8');
@@ -24,6 +25,7 @@ export function parseHex(text: string | undefined): bigint | undefined {
   return text !== undefined && /^[0-9a-fA-F]{1,16}$/.test(text) ? BigInt(`0x${text}`) : undefined;
 }
 
+/** @returns undefined unless the whole text is a hex number of at most 32 bits */
 export function parseHexNumber(text: string | undefined): number | undefined {
   const value = parseHex(text);
   return value !== undefined && value <= 0xffff_ffffn ? Number(value) : undefined;

@@ -8,12 +8,14 @@ export type Frame =
 /** A frame longer than this is taken for garbage. */
 const LONGEST = 1 << 20;
 
+/** The two hex digits behind `#`: the sum of all characters, modulo 256. */
 export function checksum(raw: string): string {
   let sum = 0;
   for (let i = 0; i < raw.length; i++) sum = (sum + raw.charCodeAt(i)) & 0xff;
   return sum.toString(16).padStart(2, '0');
 }
 
+/** A payload as a packet, with runs encoded (gdb manual, Overview of the protocol). */
 export function frame(payload: string): string {
   const raw = runLengthEncode(payload);
   return `$${raw}#${checksum(raw)}`;

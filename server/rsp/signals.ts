@@ -18,6 +18,7 @@ const PAIRS: readonly (readonly [linux: number, gdb: number])[] = [
   [64, 78],
 ];
 
+/** gdb's number of a signal of Linux (gdb, include/gdb/signals.def). */
 export function gdbSignal(linux: number): number {
   const pair = PAIRS.find(([l]) => l === linux);
   if (pair) return pair[1];

@@ -8,6 +8,7 @@ import { formatThreadId } from './thread-id.ts';
 
 const SIGTRAP = 5;
 
+/** The reply that tells of a stop (gdb manual, Stop Reply Packets). */
 export function stopReply(session: Session, report: StopReport): string {
   const { client } = session;
   switch (report.kind) {

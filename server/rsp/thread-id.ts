@@ -8,6 +8,7 @@ export interface ThreadSelector {
   readonly tid: number | 'all' | 'any';
 }
 
+/** `pPID.TID`, `pPID` or `TID`, where -1 means all (gdb manual, Packets: thread-id). */
 export function parseThreadId(text: string): ThreadSelector | undefined {
   const match = /^p(-1|[0-9a-fA-F]+)(?:\.(-1|[0-9a-fA-F]+))?$/.exec(text);
   if (match) {
@@ -28,6 +29,7 @@ function parsePart(text: string): number | 'all' | 'any' | undefined {
 export const formatThreadId = (thread: ThreadRef, multiprocess: boolean): string =>
   multiprocess ? `p${thread.pid.toString(16)}.${thread.tid.toString(16)}` : thread.tid.toString(16);
 
+/** Whether a selector names the thread. */
 export function matches(selector: ThreadSelector, thread: ThreadRef): boolean {
   if (typeof selector.pid === 'number' && selector.pid !== thread.pid) return false;
   return typeof selector.tid !== 'number' || selector.tid === thread.tid;

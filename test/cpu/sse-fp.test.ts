@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { Vector } from '../../cpu/exit.ts';
 import { State, vectorOffset } from '../../cpu/state.ts';
+import { vectorsByCode } from './fixture-vectors.ts';
 import { DATA, FpMachine } from './fp-machine.ts';
 
 const STACK = DATA + 0x800;
@@ -22,16 +21,7 @@ function getVector(m: FpMachine, n: number): string {
 
 describe('SSE floating point as the hardware does it', () => {
   const m = new FpMachine();
-  const lines = gunzipSync(readFileSync(new URL('fixtures/sse-fp-vectors.txt.gz', import.meta.url)))
-    .toString()
-    .trim()
-    .split('\n');
-  const byCode = new Map<string, string[]>();
-  for (const line of lines) {
-    const code = line.split(' ')[1]!;
-    byCode.set(code, [...(byCode.get(code) ?? []), line]);
-  }
-  for (const [code, cases] of byCode) {
+  for (const [code, cases] of vectorsByCode('sse-fp-vectors.txt.gz')) {
     it(`${code}: ${cases.length} cases`, () => {
       for (const line of cases) {
         const [, , mxcsr, a, b, c, gpr, , result, after, rax] = line.split(' ') as string[];

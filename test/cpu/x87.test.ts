@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { initialise } from '../../cpu/isa/x87-control.ts';
 import { executeRegister } from '../../cpu/isa/x87-execute.ts';
@@ -7,6 +5,7 @@ import { executeMemory } from '../../cpu/isa/x87-memory.ts';
 import { SW_C1, X87 } from '../../cpu/isa/x87-state.ts';
 import { CONTEXT_SIZE } from '../../cpu/state.ts';
 import { tagWord } from '../../cpu/xsave.ts';
+import { vectorsByCode } from './fixture-vectors.ts';
 
 /** Instructions whose last bit and rounding direction are the hardware's own. */
 const TRANSCENDENTAL = new Set(['d9f0', 'd9f1', 'd9f2', 'd9f3', 'd9f9', 'd9fb', 'd9fe', 'd9ff']);
@@ -73,16 +72,7 @@ function matches(f: readonly string[], got: Outcome): boolean {
 }
 
 describe('x87 instructions as the hardware does them', () => {
-  const lines = gunzipSync(readFileSync(new URL('fixtures/x87-vectors.txt.gz', import.meta.url)))
-    .toString()
-    .trim()
-    .split('\n');
-  const byCode = new Map<string, string[]>();
-  for (const line of lines) {
-    const code = line.split(' ')[1]!;
-    byCode.set(code, [...(byCode.get(code) ?? []), line]);
-  }
-  for (const [code, cases] of byCode) {
+  for (const [code, cases] of vectorsByCode('x87-vectors.txt.gz')) {
     it(`${code}: ${cases.length} cases`, () => {
       for (const line of cases) {
         const f = line.split(' ');

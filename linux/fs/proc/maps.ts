@@ -66,6 +66,7 @@ export function mapsLine(mm: Mm, vma: Vma): string {
 /** get_gate_vma(), arch/x86/entry/vsyscall: every address space of a 64-bit program ends with it. */
 const GATE = `${'ffffffffff600000-ffffffffff601000 r-xp 00000000 00:00 0 '.padEnd(NAME_COLUMN)} [vsyscall]\n`;
 
+/** /proc/PID/maps: show_map_vma(), fs/proc/task_mmu.c. */
 export function proc_pid_maps(task: Task): string {
   const { mm } = task;
   if (task.exitState !== undefined || mm === undefined) return '';

@@ -39,16 +39,8 @@ static void mmap_by_cs33(long unused) {
   say(r >> 32 ? "high" : "low");
 }
 static void fast(long code) { in_cs23((void *)code); say("?"); }
-static long arch_prctl(long code, long at) {
-  long r;
-  asm volatile("syscall" : "=a"(r) : "0"(158L), "D"(code), "S"(at) : "rcx", "r11", "memory");
-  return r;
-}
 static void with_vdso(long unused) {
-  struct area a;
-  while ((a = area("[vdso]", 0)).start) munmap((void *)a.start, size(a));
-  while ((a = area("[vvar]", 0)).start) munmap((void *)a.start, size(a));
-  if (arch_prctl(0x2002, 0x60000000) < 0) { say("no vDSO"); return; }
+  if (take_i386_vdso() < 0) { say("no vDSO"); return; }
   entry = area("[vdso]", 0).start;
   entry += *(unsigned *)(entry + 24ul);
   say("%d", in_cs23(through_vdso) == getpid());

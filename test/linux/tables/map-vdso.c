@@ -1,17 +1,7 @@
 /* arch_prctl(ARCH_MAP_VDSO_*) in a 64-bit program. */
 #include "row.h"
 
-enum { X32 = 0x2001, I386 = 0x2002, X64 = 0x2003 };
-
-static long arch_prctl(long code, unsigned long address) {
-  long r;
-  asm volatile("syscall" : "=a"(r) : "0"(158L), "D"(code), "S"(address) : "rcx", "r11", "memory");
-  return r;
-}
-
-static void unmap(const char *name) {
-  for (struct area a; (a = area(name, 0)).start;) munmap((void *)a.start, size(a));
-}
+enum { X32 = ARCH_MAP_VDSO_X32, I386 = ARCH_MAP_VDSO_32, X64 = ARCH_MAP_VDSO_64 };
 
 /* Class and machine of the image there. */
 static void image(unsigned long at) {

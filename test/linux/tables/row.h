@@ -83,6 +83,20 @@ static struct area area(const char *name, int n) {
 }
 static int areas(const char *name) { int n = 0; while (area(name, n).start) n++; return n; }
 static unsigned long size(struct area a) { return a.end - a.start; }
+static void unmap(const char *name) {
+  for (struct area a; (a = area(name, 0)).start;) munmap((void *)a.start, size(a));
+}
+
+#ifdef __x86_64__
+static long arch_prctl(long code, long address) {
+  long r;
+  asm volatile("syscall" : "=a"(r) : "0"(158L), "D"(code), "S"(address) : "rcx", "r11", "memory");
+  return r;
+}
+enum { ARCH_MAP_VDSO_X32 = 0x2001, ARCH_MAP_VDSO_32, ARCH_MAP_VDSO_64 };
+/* In place of the program's own. What ARCH_MAP_VDSO_32 answers. */
+static long take_i386_vdso(void) { unmap("[vdso]"); unmap("[vvar]"); return arch_prctl(ARCH_MAP_VDSO_32, 0x60000000); }
+#endif
 
 /* What is left of where it was. */
 static const char *place(struct area old, const char *name) {

@@ -80,18 +80,9 @@ static void given_back(long how) {
 }
 
 #ifdef __x86_64__
-static long arch_prctl(long code, long at) {
-  long r;
-  asm volatile("syscall" : "=a"(r) : "0"(158L), "D"(code), "S"(at) : "rcx", "r11", "memory");
-  return r;
-}
-
 /* Without SA_RESTORER, where an i386 vDSO is mapped first. The i386 sigreturn of v4.7 loads FS anew, null as it is. */
 static void through_vdso(long how) {
-  struct area a;
-  while ((a = area("[vdso]", 0)).start) munmap((void *)a.start, size(a));
-  while ((a = area("[vvar]", 0)).start) munmap((void *)a.start, size(a));
-  long r = arch_prctl(0x2002, 0x60000000);
+  long r = take_i386_vdso();
   unsigned long before = 0, after = 1;
   say("%s, ", r > 0 ? "size" : error(r));
   set(how, returns, 0);
