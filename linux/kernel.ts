@@ -299,8 +299,8 @@ export class Kernel {
     rearmPosixTimer(task, info);
   }
 
-  /** do_coredump(): a signal that leaves a core file ends the process. @returns whether there is one */
-  dumpCore(task: Task, info: SigInfo): boolean {
+  /** do_coredump(): a signal that leaves a core file ends the process. @returns whether there is one, or is being piped */
+  dumpCore(task: Task, info: SigInfo): boolean | 'piped' {
     return do_coredump(task, info);
   }
 

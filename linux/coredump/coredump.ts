@@ -8,26 +8,23 @@ import type { LookupContext } from '../fs/namei.ts';
 import { kill_thread } from '../signal/queue.ts';
 import { SIGNAL_GROUP_COREDUMP, SIGNAL_GROUP_EXIT, type ThreadGroup } from '../task/group.ts';
 import type { Task } from '../task/task.ts';
-import { format_corename } from './corename.ts';
-import { type CoreChunk, elf_core_dump } from './elf-core.ts';
+import { startCorePipe } from './core-pipe.ts';
+import { format_corename, PIPE } from './corename.ts';
+import { CORE_DUMPED, type CoreChunk, elf_core_dump } from './elf-core.ts';
 
 const RLIMIT_CORE = 4;
 /** SUID_DUMP_ROOT: only root may read the file. */
 const SUID_DUMP_ROOT = 2;
-/** Of the wait status. */
-const CORE_DUMPED = 0x80;
 /** elf_format.min_coredump */
 const MIN_COREDUMP = PAGE_SIZE;
 
-/** @returns whether something was dumped: then the wait status of the process has 0x80 */
-export function do_coredump(task: Task, info: SigInfo): boolean {
+/** @returns whether something was dumped: then the wait status of the process has 0x80. 'piped': a helper reads it now. */
+export function do_coredump(task: Task, info: SigInfo): boolean | 'piped' {
   const { kernel, mm, group } = task;
   if (mm.dumpable === 0) return false;
   coredump_wait(task, info.signo);
   const limit = group.rlimits[RLIMIT_CORE]?.cur ?? 0n;
-  const { pattern } = kernel.coreState;
-  // Not modelled: a pattern that names a program to pipe the core to; the helper counts as one that cannot be run.
-  if (pattern.startsWith('|')) return false;
+  if (kernel.coreState.pattern.startsWith(PIPE)) return startCorePipe(task, info, limit) && 'piped';
   if (limit < BigInt(MIN_COREDUMP)) return false;
   const file = openCore(task, format_corename(task, info));
   if (file === undefined) return false;

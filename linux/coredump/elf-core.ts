@@ -11,21 +11,26 @@ import type { Task } from '../task/task.ts';
 import { get_dump_page, vma_dump_size } from './filter.ts';
 import { notesOf } from './notes.ts';
 
+/** Of the wait status. */
+export const CORE_DUMPED = 0x80;
+
 /** Bytes of the file, or that many bytes that nothing is written for. */
 export type CoreChunk = Uint8Array | number;
 
-interface Segment {
+/** A mapping, and how much of it the file has. */
+export interface Segment {
   readonly vaddr: bigint;
   readonly memsz: number;
   readonly filesz: number;
   readonly flags: number;
-  page(offset: number): Uint8Array | undefined;
 }
 
 const rights = (vma: Vma): number =>
   ((vma.flags & VM_READ) !== 0 ? PF_R : 0) |
   ((vma.flags & VM_WRITE) !== 0 ? PF_W : 0) |
   ((vma.flags & VM_EXEC) !== 0 ? PF_X : 0);
+
+const GATE = BigInt(VSYSCALL_VPN) * BigInt(PAGE_SIZE);
 
 /** The mappings, and behind those of a 64-bit program the vsyscall page: next_vma() with get_gate_vma(). */
 function segmentsOf(mm: Mm): Segment[] {
@@ -34,21 +39,36 @@ function segmentsOf(mm: Mm): Segment[] {
     memsz: vma.end - vma.start,
     filesz: vma_dump_size(mm, vma),
     flags: rights(vma),
-    page: (offset) => get_dump_page(mm, vma, vma.start + offset),
   }));
-  const frame = mm.kernel.mmState.vsyscallFrame;
-  if (mm.abi !== '64' || frame < 0) return segments;
-  const gate = mm.frames.memory.bytes.subarray(frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
-  const vaddr = BigInt(VSYSCALL_VPN) * BigInt(PAGE_SIZE);
-  segments.push({ vaddr, memsz: PAGE_SIZE, filesz: PAGE_SIZE, flags: PF_R | PF_X, page: () => gate });
+  if (mm.abi !== '64' || mm.kernel.mmState.vsyscallFrame < 0) return segments;
+  segments.push({ vaddr: GATE, memsz: PAGE_SIZE, filesz: PAGE_SIZE, flags: PF_R | PF_X });
   return segments;
 }
 
+/** A page of a segment; undefined: a hole. */
+export function segmentPage(mm: Mm, { vaddr }: Segment, offset: number): Uint8Array | undefined {
+  if (vaddr === GATE) {
+    const frame = mm.kernel.mmState.vsyscallFrame;
+    return mm.frames.memory.bytes.subarray(frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+  }
+  const address = Number(vaddr) + offset;
+  const vma = mm.findVma(address);
+  return vma && vma.start <= address ? get_dump_page(mm, vma, address) : undefined;
+}
+
+/** What stands before the memory, and what of the memory follows. */
+export interface CoreLayout {
+  /** Headers and notes, without the gap up to the next page. */
+  readonly head: readonly Uint8Array[];
+  readonly gap: number;
+  readonly segments: readonly Segment[];
+}
+
 /**
- * The core file of a process, piece by piece. The class follows the format that was executed, machine and registers
- * follow the view of the thread that dumps.
+ * elf_core_dump() up to the memory. The class follows the format that was executed, machine and registers follow the view of
+ * the thread that dumps.
  */
-export function* elf_core_dump(task: Task, info: SigInfo): Generator<CoreChunk> {
+export function coreLayout(task: Task, info: SigInfo): CoreLayout {
   const { mm, group } = task;
   const compat = mm.binfmt === 'elf32';
   const view = task_user_regset_view(task);
@@ -63,17 +83,26 @@ export function* elf_core_dump(task: Task, info: SigInfo): Generator<CoreChunk> 
   const notesSize = notes.reduce((sum, note) => sum + note.length, 0);
   const dataAt = Math.ceil((notesAt + notesSize) / PAGE_SIZE) * PAGE_SIZE;
 
-  yield elfHeader(compat, view.machine, ehsize, phentsize, phnum);
-  yield programHeader(compat, { type: PT_NOTE, offset: notesAt, filesz: notesSize });
+  const head = [
+    elfHeader(compat, view.machine, ehsize, phentsize, phnum),
+    programHeader(compat, { type: PT_NOTE, offset: notesAt, filesz: notesSize }),
+  ];
   let offset = dataAt;
   for (const { vaddr, memsz, filesz, flags } of segments) {
-    yield programHeader(compat, { type: PT_LOAD, offset, vaddr, memsz, filesz, flags, align: PAGE_SIZE });
+    head.push(programHeader(compat, { type: PT_LOAD, offset, vaddr, memsz, filesz, flags, align: PAGE_SIZE }));
     offset += filesz;
   }
-  yield* notes;
-  yield dataAt - notesAt - notesSize;
+  head.push(...notes);
+  return { head, gap: dataAt - notesAt - notesSize, segments };
+}
+
+/** The core file of a process, piece by piece. */
+export function* elf_core_dump(task: Task, info: SigInfo): Generator<CoreChunk> {
+  const { head, gap, segments } = coreLayout(task, info);
+  yield* head;
+  yield gap;
   for (const segment of segments) {
-    for (let at = 0; at < segment.filesz; at += PAGE_SIZE) yield segment.page(at) ?? PAGE_SIZE;
+    for (let at = 0; at < segment.filesz; at += PAGE_SIZE) yield segmentPage(task.mm, segment, at) ?? PAGE_SIZE;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Kernel.run(): gives the CPU to one task after the other until there is something to tell. */
 import type { Exit } from '../../cpu/exit.ts';
+import { continueCorePipe } from '../coredump/core-pipe.ts';
 import type { Kernel } from '../kernel.ts';
 import { do_signal } from '../signal/deliver.ts';
 import { forceIretFault } from '../signal/fault.ts';
@@ -172,6 +173,10 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
 function returnToUser(kernel: Kernel, task: Task): boolean {
   for (;;) {
     if (task.state !== 'running' || kernel.events.length > 0) return false;
+    if (task.corePipe) {
+      continueCorePipe(task, task.corePipe);
+      continue;
+    }
     if (task.trap) {
       finishTrap(task, task.trap);
       continue;

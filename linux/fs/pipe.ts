@@ -28,7 +28,7 @@ export class FifoInode extends Inode {
     super(sb, S_IFIFO | (mode & 0o7777), ino);
   }
 
-  private wakeReaders(): void {
+  wakeReaders(): void {
     this.notify(`pipe:${this.ino}:r`);
   }
   private wakeWriters(): void {
@@ -62,7 +62,8 @@ export class FifoInode extends Inode {
 
   /** pipe_release() */
   override release(file: File): void {
-    if (file.readable && --this.readers === 0) this.wakeWriters();
+    // A core dump may wait until only it itself is left.
+    if (file.readable && --this.readers <= 1) this.wakeWriters();
     if (file.writable && --this.writers === 0) this.wakeReaders();
     if (this.readers === 0 && this.writers === 0) {
       this.sb.owner.buffered -= this.queue.length;

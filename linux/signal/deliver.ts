@@ -153,6 +153,7 @@ function get_signal(task: Task): KSignal | undefined | typeof PAUSE {
       continue;
     }
     const core = (sigmask(sig) & SIG_KERNEL_COREDUMP) !== 0n && kernel.dumpCore(task, info);
+    if (core === 'piped') return PAUSE;
     kernel.log.debug({ pid: task.pid, sig, core }, 'fatal signal');
     do_group_exit(task, sig);
     return PAUSE;

@@ -13,7 +13,7 @@ import { ptrace_event, ptrace_reparented } from '../ptrace/stop.ts';
 import { kernelInfo, kill_thread, send_signal } from '../signal/queue.ts';
 import { sumOfTimes } from './cpu-time.ts';
 import { exit_robust_list, futex_wake } from './futex.ts';
-import { execChannel, SIGNAL_GROUP_EXIT } from './group.ts';
+import { execChannel, SIGNAL_GROUP_COREDUMP, SIGNAL_GROUP_EXIT } from './group.ts';
 import { do_notify_parent, groupStatus, thread_group_empty } from './notify.ts';
 import { has_stopped_jobs, processesOf, will_become_orphaned_pgrp } from './pgrp.ts';
 import { exit_itimers } from './posix-timers.ts';
@@ -81,7 +81,8 @@ export function mm_release(task: Task): void {
   task.robustList = 0;
   task.compatRobustList = 0;
   if (task.clearChildTid !== 0) {
-    if (task.mm.users > 1) {
+    // While the memory is being dumped nobody writes to it.
+    if (task.mm.users > 1 && (task.group.flags & SIGNAL_GROUP_COREDUMP) === 0) {
       put_user_u32(task.mm, task.clearChildTid, 0);
       futex_wake(task, task.clearChildTid, true, 1, FUTEX_BITSET_MATCH_ANY);
       futex_wake(task, task.clearChildTid, false, 1, FUTEX_BITSET_MATCH_ANY);

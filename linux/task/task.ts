@@ -2,6 +2,7 @@
 import type { CpuContext } from '../../cpu/context.ts';
 import type { Registers } from '../../cpu/registers.ts';
 import type { SigInfo } from '../abi/signal.ts';
+import type { CorePipe } from '../coredump/core-pipe.ts';
 import type { FilesStruct } from '../fs/files-struct.ts';
 import type { FsStruct } from '../fs/fs-struct.ts';
 import type { Kernel } from '../kernel.ts';
@@ -162,6 +163,9 @@ export class Task {
   trap: Trap | undefined;
   /** The signal that the tracer let through, on the way to its action. */
   ptraceSignal: SigInfo | undefined;
+
+  /** A core dump of the task that goes on into a pipe. */
+  corePipe: CorePipe | undefined;
 
   exitState: 'zombie' | 'dead' | undefined;
   /** In the form of wait(2); during a trap the code of the stop, then what the tracer gave along. */

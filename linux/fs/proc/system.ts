@@ -148,6 +148,16 @@ export const sysEntries: Readonly<Record<string, readonly ProcEntry[]>> = {
       },
     },
     {
+      name: 'core_pipe_limit',
+      mode: 0o644,
+      show: (vfs) => `${vfs.kernel.coreState?.pipeLimit ?? 0}\n`,
+      store: (vfs, _task, text) => {
+        if (!/^\s*\d+\s*$/.test(text) || Number(text) >= 2 ** 32) return -EINVAL;
+        if (vfs.kernel.coreState) vfs.kernel.coreState.pipeLimit = Number(text);
+        return 0;
+      },
+    },
+    {
       name: 'core_uses_pid',
       mode: 0o644,
       show: (vfs) => `${vfs.kernel.coreState?.usesPid ? 1 : 0}\n`,

@@ -22,6 +22,8 @@ export interface GuestOptions {
   readonly cred?: Cred;
   /** Is attached to the first process, and told of every event; the guest goes on behind it. */
   readonly debugger?: (kernel: Kernel, event: StopEvent) => void;
+  /** Run until no task is left, not only to the end of the first. */
+  readonly toTheEnd?: boolean;
   /** Instructions after which the guest counts as hanging. */
   readonly limit?: number;
 }
@@ -72,7 +74,7 @@ export function runProgram(program: string, options: GuestOptions = {}): GuestRu
   for (;;) {
     const event = kernel.run({ action: () => 'run', budget: 10_000_000 });
     options.debugger?.(kernel, event);
-    if (event.kind === 'done' || (event.kind === 'exit' && event.task === task)) break;
+    if (event.kind === 'done' || (event.kind === 'exit' && event.task === task && !options.toTheEnd)) break;
     if (event.kind === 'idle') throw new Error(`the guest waits for ever; it wrote: ${output}`);
     if (cpu.icount > limit) throw new Error(`the guest does not end; it wrote: ${output}`);
   }
