@@ -33,6 +33,11 @@ export const TCGETS = 0x5401,
   FIOCLEX = 0x5451,
   FIOASYNC = 0x5452,
   FIOQSIZE = 0x5460,
+  FIOSETOWN = 0x8901,
+  SIOCSPGRP = 0x8902,
+  FIOGETOWN = 0x8903,
+  SIOCGPGRP = 0x8904,
+  SIOCATMARK = 0x8905,
   FIGETBSZ = 2;
 
 /** `struct termios` of the kernel: iflag, oflag, cflag, lflag, line, cc[19]. */

@@ -102,7 +102,11 @@ export const CLD_EXITED = 1,
   CLD_STOPPED = 5,
   CLD_CONTINUED = 6;
 export const POLL_IN = 1,
-  POLL_OUT = 2;
+  POLL_OUT = 2,
+  POLL_MSG = 3,
+  POLL_ERR = 4,
+  POLL_PRI = 5,
+  POLL_HUP = 6;
 
 /**
  * `siginfo_t` as the kernel holds it: plain data; which members count follows `layout`, the union member that

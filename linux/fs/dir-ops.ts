@@ -5,6 +5,7 @@ import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../abi/fcntl
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, S_ISVTX } from '../abi/stat.ts';
 import { CAP_MKNOD, capable } from '../task/cred.ts';
 import { Dentry, isBelow } from './dentry.ts';
+import { FS_DN_RENAME } from './dnotify.ts';
 import { inode_permission, MAY_EXEC, MAY_WRITE, type NewInode } from './inode.ts';
 import {
   fsnotifyInode,
@@ -205,7 +206,8 @@ export function do_renameat2(
   d_move(source, to.parent, to.name);
   if (whiteout) from.parent.inode.create(from.name, { mode: S_IFCHR, uid: 0, gid: 0 });
   const cookie = ++source.inode.sb.owner.lastCookie;
-  fsnotifyName(from.parent.inode, from.name, source.inode, IN_MOVED_FROM, cookie);
+  const inPlace = from.parent.inode === to.parent.inode ? FS_DN_RENAME : 0;
+  fsnotifyName(from.parent.inode, from.name, source.inode, IN_MOVED_FROM | inPlace, cookie);
   fsnotifyName(to.parent.inode, to.name, source.inode, IN_MOVED_TO, cookie);
   if (target !== undefined) fsnotifyInode(target.inode, IN_ATTRIB);
   fsnotifyInode(source.inode, IN_MOVE_SELF);
@@ -227,7 +229,8 @@ function renameExchange(from: Found, source: Dentry, to: Found, target: Dentry):
   ] as const;
   for (const [left, reached, moved] of moves) {
     const cookie = ++moved.inode.sb.owner.lastCookie;
-    fsnotifyName(left.parent.inode, left.name, moved.inode, IN_MOVED_FROM, cookie);
+    const inPlace = left.parent.inode === reached.parent.inode ? FS_DN_RENAME : 0;
+    fsnotifyName(left.parent.inode, left.name, moved.inode, IN_MOVED_FROM | inPlace, cookie);
     fsnotifyName(reached.parent.inode, reached.name, moved.inode, IN_MOVED_TO, cookie);
     fsnotifyInode(moved.inode, IN_MOVE_SELF);
   }

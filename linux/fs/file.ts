@@ -1,5 +1,6 @@
-import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
+import { O_ACCMODE, O_ASYNC, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.ts';
 import { type Dentry, d_path } from './dentry.ts';
+import { type FileOwner, fasync_helper, NO_OWNER } from './fasync.ts';
 import type { Inode } from './inode.ts';
 import { fsnotify, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, inodeRemoved } from './inotify.ts';
 import { removeLocks } from './locks.ts';
@@ -18,8 +19,8 @@ export class File {
   pos = 0;
   /** f_count: descriptors and mappings. */
   count = 1;
-  /** F_SETOWN, F_SETSIG. */
-  owner = 0;
+  /** f_owner, and its signum. */
+  owner: FileOwner = NO_OWNER;
   ownerSignal = 0;
   /** What the inode's kind keeps per open file: plain data. */
   privateData: unknown = undefined;
@@ -58,6 +59,7 @@ export function fput(file: File): void {
   const { inode } = file;
   for (const epoll of [...(file.epolls ?? [])]) epoll.fileClosed(file);
   if ((file.flags & O_PATH) === 0) fsnotify(file.dentry, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+  if ((file.flags & O_ASYNC) !== 0) fasync_helper(file, -1, false);
   inode.sb.owner.openFiles--;
   removeLocks(inode, file);
   inode.release(file);

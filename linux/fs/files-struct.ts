@@ -1,4 +1,5 @@
 import { EBADF, EMFILE } from '../abi/errno.ts';
+import { dnotify_flush } from './dnotify.ts';
 import { type File, fput, get_file } from './file.ts';
 import { removeLocks } from './locks.ts';
 
@@ -66,6 +67,7 @@ export class FilesStruct {
   /** filp_close(): the process's record locks on the file go with any of its descriptors. */
   private drop(file: File): number {
     removeLocks(file.inode, this);
+    if (file.inode.dnotify.length > 0) dnotify_flush(file, this);
     return closeFile(file);
   }
 

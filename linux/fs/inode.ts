@@ -3,6 +3,8 @@ import { DEFAULT_POLLMASK } from '../abi/poll.ts';
 import { type Kstat, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../abi/stat.ts';
 import type { Task } from '../task/task.ts';
 import type { Dentry } from './dentry.ts';
+import type { DnotifyMark } from './dnotify.ts';
+import type { Fasync } from './fasync.ts';
 import type { File } from './file.ts';
 import type { InotifyMark } from './inotify.ts';
 import type { FileLock } from './locks.ts';
@@ -58,8 +60,11 @@ export abstract class Inode {
   xattrs: Map<string, Uint8Array> | undefined = undefined;
   /** i_flctx: record locks and flock(2). */
   locks: FileLock[] = [];
-  /** i_fsnotify_marks */
+  /** i_fsnotify_marks: inotify's, and dnotify's. */
   marks: InotifyMark[] = [];
+  dnotify: DnotifyMark[] = [];
+  /** Open files that want a signal when something happens. */
+  fasync: Fasync[] = [];
   /** Counts what pollers may want to see: edge-triggered epoll looks whether it grew. */
   activity = 0;
 
@@ -196,6 +201,10 @@ export abstract class Inode {
   /** When, in `kernel.now()`, the file becomes readable by itself: a timer. */
   nextEvent(_file: File): number | undefined {
     return undefined;
+  }
+  /** Whether it has fasync(): O_ASYNC means something. */
+  get asyncs(): boolean {
+    return false;
   }
   /** Something changed for those who wait on a channel: wake_up_interruptible_poll(). */
   protected notify(channel: string): void {

@@ -2,7 +2,10 @@
 import { EAGAIN, EINVAL } from '../abi/errno.ts';
 import { encodeName } from '../abi/names.ts';
 import { POLLIN, POLLRDNORM } from '../abi/poll.ts';
+import { POLL_IN, SIGIO } from '../abi/signal.ts';
 import type { Dentry } from './dentry.ts';
+import { dnotify_handle_event } from './dnotify.ts';
+import { kill_fasync } from './fasync.ts';
 import type { File } from './file.ts';
 import { Inode } from './inode.ts';
 
@@ -69,6 +72,7 @@ export class InotifyInode extends Inode {
     if (this.events.length > MAX_EVENTS) return;
     this.events.push(event);
     this.notify(`inotify:${this.ino}`);
+    kill_fasync(this, SIGIO, POLL_IN);
   }
 
   /** inotify_add_watch() */
@@ -125,6 +129,9 @@ export class InotifyInode extends Inode {
     }
     return parts.length === 0 ? -EAGAIN : Uint8Array.from(Buffer.concat(parts));
   }
+  override get asyncs(): boolean {
+    return true;
+  }
   override poll(): number {
     return this.events.length > 0 ? POLLIN | POLLRDNORM : 0;
   }
@@ -144,6 +151,7 @@ export class InotifyInode extends Inode {
 
 /** fsnotify() for one inode's watches. */
 function tell(inode: Inode, mask: number, name: string | undefined, cookie: number): void {
+  if (inode.dnotify.length > 0) dnotify_handle_event(inode, mask);
   if (inode.marks.length === 0) return;
   for (const mark of [...inode.marks]) {
     if ((mark.mask & mask & IN_ALL_EVENTS) === 0) continue;

@@ -1,9 +1,12 @@
 import { EAGAIN, EBUSY, EINVAL, ENXIO, EPERM, EPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/fcntl.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { POLL_IN, POLL_OUT, SIGIO } from '../abi/signal.ts';
 import { S_IFIFO } from '../abi/stat.ts';
+import { PAGE_SIZE } from '../addr.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { Dentry } from './dentry.ts';
+import { kill_fasync } from './fasync.ts';
 import { alloc_file, type File } from './file.ts';
 import { Inode } from './inode.ts';
 import { MAX_BUFFERED, type SuperBlock } from './super-block.ts';
@@ -33,6 +36,17 @@ export class FifoInode extends Inode {
   }
   private wakeWriters(): void {
     this.notify(`pipe:${this.ino}:w`);
+  }
+
+  /** fasync_readers, fasync_writers */
+  private signalReaders(): void {
+    kill_fasync(this, SIGIO, POLL_IN, (file) => file.readable);
+  }
+  private signalWriters(): void {
+    kill_fasync(this, SIGIO, POLL_OUT, (file) => file.writable);
+  }
+  override get asyncs(): boolean {
+    return true;
   }
 
   /** fifo_open(); waiting for the other side is the system call's business, see `openWaits`. */
@@ -65,6 +79,10 @@ export class FifoInode extends Inode {
     // A core dump may wait until only it itself is left.
     if (file.readable && --this.readers <= 1) this.wakeWriters();
     if (file.writable && --this.writers === 0) this.wakeReaders();
+    if (this.readers > 0 || this.writers > 0) {
+      this.signalReaders();
+      this.signalWriters();
+    }
     if (this.readers === 0 && this.writers === 0) {
       this.sb.owner.buffered -= this.queue.length;
       this.queue.clear();
@@ -75,10 +93,13 @@ export class FifoInode extends Inode {
   override read(_file: File, _pos: number, count: number): Uint8Array | number {
     if (count === 0) return new Uint8Array(0);
     if (this.queue.length === 0) return this.writers === 0 ? new Uint8Array(0) : -EAGAIN;
+    const pages = Math.ceil(this.queue.length / PAGE_SIZE);
     const bytes = this.queue.take(count);
     this.sb.owner.buffered -= bytes.length;
     this.atime = this.sb.currentTime();
     this.wakeWriters();
+    // A buffer became free.
+    if (Math.ceil(this.queue.length / PAGE_SIZE) < pages) this.signalWriters();
     return bytes;
   }
 
@@ -94,6 +115,7 @@ export class FifoInode extends Inode {
     owner.buffered += count;
     this.touchMtime();
     this.wakeReaders();
+    this.signalReaders();
     return count;
   }
 

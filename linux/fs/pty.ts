@@ -113,6 +113,7 @@ export class PtySlaveInode extends TtyInode {
     if (used === 0) return;
     this.waiting.splice(0, used);
     this.changed();
+    this.received();
   }
 
   protected override pendingOutput(): number {

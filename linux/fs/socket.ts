@@ -1,8 +1,10 @@
 import { EAGAIN, ENOPROTOOPT, EOPNOTSUPP } from '../abi/errno.ts';
+import { POLL_OUT, SIGIO } from '../abi/signal.ts';
 import * as S from '../abi/socket.ts';
 import { S_IFSOCK } from '../abi/stat.ts';
 import type { Task } from '../task/task.ts';
 import { Dentry } from './dentry.ts';
+import { kill_fasync } from './fasync.ts';
 import { type File, fput } from './file.ts';
 import { Inode } from './inode.ts';
 import { ifconfIoctl } from './net-device.ts';
@@ -23,12 +25,16 @@ export interface Packet {
   /** Open files on their way, each with a reference. */
   files: File[];
   readonly cred: SocketCred;
+  /** MSG_OOB: the last byte is urgent. */
+  readonly urgent?: boolean;
 }
 
 /** What a receive gives: the message, and how many of its bytes did not fit. */
 export interface Received {
   readonly packet: Packet;
   readonly cut: number;
+  /** It ended at the urgent mark, beyond which no receive reads that has bytes already. */
+  readonly atMark?: boolean;
 }
 
 export const SNDBUF = 212_992;
@@ -83,6 +89,10 @@ export abstract class SocketInode extends Inode {
   receiveTimeout = 0;
   sendTimeout = 0;
   blockedOn: string;
+  /** The open file, whose owner SIGURG goes to. */
+  file: File | undefined = undefined;
+  /** SOCKWQ_ASYNC_NOSPACE */
+  noSpace = false;
   private bytes = 0;
 
   /** sk_rmem_alloc: what waits to be read, with what it costs. */
@@ -120,6 +130,22 @@ export abstract class SocketInode extends Inode {
   changed(): void {
     this.notify(`sock:${this.ino}`);
   }
+  override get asyncs(): boolean {
+    return true;
+  }
+  /**
+   * sk_wake_async().
+   * Unlike Linux: who waits in a receive on the socket hears of new data by a signal, too.
+   */
+  wakeAsync(reason: number): void {
+    kill_fasync(this, SIGIO, reason);
+  }
+  /** sk_write_space(): whoever found no room is told of it. */
+  writeSpace(): void {
+    if (!this.noSpace || (this.shut & SEND_SHUTDOWN) !== 0) return;
+    this.noSpace = false;
+    this.wakeAsync(POLL_OUT);
+  }
   /** sock_error(): takes the error away. */
   takeError(): number {
     const { error } = this;
@@ -146,6 +172,14 @@ export abstract class SocketInode extends Inode {
   abstract sendMessage(packet: Packet, address: Uint8Array, task: Task | undefined): number;
   /** Undefined at the end of a stream. */
   abstract receive(count: number, peek: boolean): Received | undefined | number;
+  /** recv(2) with MSG_OOB; undefined: the flag means nothing. */
+  receiveUrgent(_peek: boolean): number | undefined {
+    return -EOPNOTSUPP;
+  }
+  /** send(2) knows MSG_OOB. */
+  get hasUrgent(): boolean {
+    return false;
+  }
   shutdown(_how: number): number {
     return -EOPNOTSUPP;
   }

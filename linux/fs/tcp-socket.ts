@@ -10,9 +10,14 @@ import {
   ENOTCONN,
   EPIPE,
 } from '../abi/errno.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { SIOCATMARK } from '../abi/ioctl.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT, POLL_PRI, SIGURG } from '../abi/signal.ts';
 import * as S from '../abi/socket.ts';
+import { put_user_u32 } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
+import { kill_fasync, send_sigurg } from './fasync.ts';
+import type { File } from './file.ts';
 import { endpointAddress, InetSocketInode } from './inet-socket.ts';
 import {
   type Packet,
@@ -49,9 +54,18 @@ const COALESCE = 4096;
 const TCP_INFO = 11;
 const TCP_CONGESTION = 13;
 
+/** urg_data and urg_seq. */
+interface Urgent {
+  /** The place of the urgent byte in the stream. */
+  readonly seq: number;
+  readonly byte: number;
+  /** TCP_URG_READ */
+  read: boolean;
+}
+
 /**
  * `struct tcp_sock`, net/ipv4/tcp.c, over loopback: segments arrive in the moment in which they are sent.
- * Not modelled: urgent data, TIME_WAIT.
+ * Not modelled: TIME_WAIT.
  */
 export class TcpSocketInode extends InetSocketInode {
   state: 'close' | 'listen' | 'established' = 'close';
@@ -65,6 +79,9 @@ export class TcpSocketInode extends InetSocketInode {
   finished = false;
   /** A byte was sent to a socket that is closed: its RST has been received. */
   reset = false;
+  /** copied_seq: bytes of the stream that were read. */
+  copied = 0;
+  urgent: Urgent | undefined;
 
   constructor(sb: SuperBlock, family: number, owner: SocketCred) {
     super(sb, family, S.SOCK_STREAM, S.SOL_TCP, owner);
@@ -142,7 +159,7 @@ export class TcpSocketInode extends InetSocketInode {
       this.hangUp();
       return 0;
     }
-    if (this.state === 'established') return -EISCONN;
+    if (this.state === 'established' || this.reset) return -EISCONN;
     if (this.state === 'listen') return -EISCONN;
     const to = this.route(address);
     if (typeof to === 'number') return to;
@@ -177,7 +194,9 @@ export class TcpSocketInode extends InetSocketInode {
     this.sb.owner.inetSockets.add(server);
     listener.backlog.push(server);
     listener.changed();
+    listener.wakeAsync(POLL_IN);
     this.changed();
+    this.wakeAsync(POLL_OUT);
     this.connecting = nonblock;
     return nonblock ? -EINPROGRESS : 0;
   }
@@ -191,13 +210,20 @@ export class TcpSocketInode extends InetSocketInode {
     if (peer === undefined) {
       // The first segment after the peer's close is answered by RST.
       this.reset = true;
+      this.state = 'close';
+      this.shut = 3;
+      this.error = EPIPE;
       this.changed();
+      this.wakeAsync(POLL_ERR);
       return packet.data.length;
     }
     const room = WINDOW - peer.queued;
     this.blockedOn = `sock:${peer.ino}`;
     if (packet.data.length === 0) return 0;
-    if (room <= 0 || this.exhausted) return -EAGAIN;
+    if (room <= 0 || this.exhausted) {
+      this.noSpace = true;
+      return -EAGAIN;
+    }
     packet.data = packet.data.slice(0, room);
     const last = peer.queue[peer.queue.length - 1];
     // tcp_try_coalesce(): small segments share a buffer.
@@ -205,16 +231,73 @@ export class TcpSocketInode extends InetSocketInode {
       last.data = Uint8Array.from(Buffer.concat([last.data, packet.data]));
     else peer.queue.push(packet);
     peer.queued += packet.data.length;
+    if (packet.urgent) peer.tcp_check_urg(packet.data[packet.data.length - 1]!);
     peer.changed();
+    peer.wakeAsync(POLL_IN);
     return packet.data.length;
+  }
+
+  // ---- urgent data
+
+  private get inline(): boolean {
+    return this.intOption(S.SOL_SOCKET, S.SO_OOBINLINE) !== 0;
+  }
+  /** The urgent byte is the next one to read. */
+  private get atMark(): boolean {
+    return this.urgent?.seq === this.copied;
+  }
+
+  /** tcp_check_urg() and tcp_urg(): the last byte that came is urgent. */
+  private tcp_check_urg(byte: number): void {
+    const { file } = this;
+    if (file && send_sigurg(file)) kill_fasync(this, SIGURG, POLL_PRI);
+    const last = this.copied + this.queued - 1;
+    // The one before it, which is the next to read, is out of the stream.
+    if (this.atMark && !this.inline && last !== this.copied) this.skip();
+    this.urgent = { seq: last, byte, read: false };
+    this.wakeAsync(POLL_IN);
+  }
+
+  /** Passes over the urgent byte. */
+  private skip(): void {
+    takeStream(this.queue, 1);
+    this.queued--;
+    this.copied++;
+    this.urgent = undefined;
+  }
+
+  override get hasUrgent(): boolean {
+    return true;
+  }
+
+  /** tcp_recv_urg() */
+  override receiveUrgent(peek: boolean): number {
+    const { urgent } = this;
+    if (this.inline || urgent === undefined || urgent.read) return -EINVAL;
+    if (this.state === 'close' && !this.finished) return -ENOTCONN;
+    if (!peek) urgent.read = true;
+    return urgent.byte;
+  }
+
+  /** SIOCATMARK, and what sock_ioctl() has for all. */
+  override ioctl(task: Task, file: File, cmd: number, arg: number): number {
+    if (cmd !== SIOCATMARK) return super.ioctl(task, file, cmd, arg);
+    return this.state === 'listen' ? -EINVAL : put_user_u32(task.mm, arg, Number(this.atMark));
   }
 
   /** tcp_recvmsg() */
   override receive(count: number, peek: boolean): Received | undefined | number {
     this.blockedOn = `sock:${this.ino}`;
     if (this.state === 'listen') return -ENOTCONN;
-    const packet = (peek ? peekStream : takeStream)(this.queue, count);
-    if (typeof packet === 'number') {
+    const { urgent } = this;
+    const toMark = urgent === undefined ? 0 : urgent.seq - this.copied;
+    // An urgent byte that is not read with the others is passed over by what reads on behind it.
+    const over = urgent !== undefined && toMark === 0 && !this.inline ? 1 : 0;
+    if (over === 1 && !peek && this.queued > 0 && count > 0) this.skip();
+    const most = toMark > 0 ? Math.min(count, toMark) : count;
+    const packet = peek ? peekStream(this.queue, most + over) : takeStream(this.queue, most);
+    if (peek && over === 1 && typeof packet !== 'number') packet.data = packet.data.subarray(1);
+    if (typeof packet === 'number' || (packet.data.length === 0 && count > 0)) {
       if (this.finished) return undefined;
       if (this.error !== 0) return -this.takeError();
       if ((this.shut & RCV_SHUTDOWN) !== 0) return undefined;
@@ -222,10 +305,15 @@ export class TcpSocketInode extends InetSocketInode {
     }
     if (!peek) {
       this.queued -= packet.data.length;
+      this.copied += packet.data.length;
+      if (urgent !== undefined && this.copied > urgent.seq) this.urgent = undefined;
       this.changed();
       this.peer?.changed();
+      // sk_stream_is_writeable()
+      if (this.queued * 3 <= WINDOW * 2) this.peer?.writeSpace();
     }
-    return { packet: { ...packet, from: new Uint8Array(0) }, cut: 0 };
+    const atMark = urgent !== undefined && toMark > 0 && packet.data.length === toMark;
+    return { packet: { ...packet, from: new Uint8Array(0) }, cut: 0, ...(atMark && { atMark }) };
   }
 
   /** inet_shutdown() */
@@ -242,11 +330,14 @@ export class TcpSocketInode extends InetSocketInode {
     return 0;
   }
 
-  /** tcp_fin() */
+  /** tcp_fin(), and the end of tcp_data_queue(). */
   private fin(): void {
+    if (this.finished) return;
     this.finished = true;
     this.shut |= RCV_SHUTDOWN;
     this.changed();
+    this.wakeAsync(this.shut === 3 ? POLL_HUP : POLL_IN);
+    this.wakeAsync(POLL_IN);
   }
 
   /** tcp_close(): FIN, or RST when bytes were not read. */
@@ -261,14 +352,18 @@ export class TcpSocketInode extends InetSocketInode {
         peer.error = peer.finished ? EPIPE : ECONNRESET;
         peer.reset = true;
         peer.shut = 3;
-        peer.queue = [];
-        peer.queued = 0;
+        // tcp_done(): what has come before can still be read.
+        peer.state = 'close';
         peer.changed();
+        peer.wakeAsync(POLL_ERR);
       } else peer.fin();
     }
     this.peer = undefined;
     this.queue = [];
     this.queued = 0;
+    this.copied = 0;
+    this.urgent = undefined;
+    this.reset = false;
     this.state = 'close';
     this.remote = undefined;
     this.changed();
@@ -284,7 +379,8 @@ export class TcpSocketInode extends InetSocketInode {
     let mask = 0;
     if (this.shut === 3 || this.state === 'close' || this.reset) mask |= POLLHUP;
     if ((this.shut & RCV_SHUTDOWN) !== 0) mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (this.queued > 0) mask |= POLLIN | POLLRDNORM;
+    if (this.queued > (this.atMark && !this.inline ? 1 : 0)) mask |= POLLIN | POLLRDNORM;
+    if (this.urgent?.read === false) mask |= POLLPRI;
     const full = this.peer !== undefined && this.peer.queued * 3 > WINDOW * 2;
     if ((this.shut & SEND_SHUTDOWN) !== 0 || !full) mask |= POLLOUT | POLLWRNORM;
     if (this.error !== 0) mask |= POLLERR;
@@ -294,7 +390,10 @@ export class TcpSocketInode extends InetSocketInode {
     const own = `sock:${this.ino}`;
     return this.peer === undefined ? [own] : [own, `sock:${this.peer.ino}`];
   }
+  /** SIOCINQ: up to the urgent mark. */
   override available(): number {
+    const { urgent } = this;
+    if (urgent !== undefined && !this.inline && urgent.seq >= this.copied) return urgent.seq - this.copied;
     return this.queued;
   }
   /** accept(2) tells who connected. */

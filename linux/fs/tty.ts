@@ -1,13 +1,14 @@
 /** Terminals: drivers/tty/tty_io.c, tty_ioctl.c, tty_jobctrl of v4.7's tty_io.c. */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH } from '../abi/errno.ts';
 import * as T from '../abi/ioctl.ts';
-import { SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH, sigmask } from '../abi/signal.ts';
+import { POLL_IN, SIGCONT, SIGHUP, SIGIO, SIGTTIN, SIGTTOU, SIGWINCH, sigmask } from '../abi/signal.ts';
 import { S_IFCHR } from '../abi/stat.ts';
 import { copy_from_user, copy_to_user, get_user_u32, put_user_u32 } from '../mm/uaccess.ts';
 import { kernelInfo, send_signal } from '../signal/queue.ts';
 import { CAP_SYS_ADMIN, capable } from '../task/cred.ts';
 import type { ThreadGroup } from '../task/group.ts';
 import type { Task } from '../task/task.ts';
+import { kill_fasync } from './fasync.ts';
 import type { File } from './file.ts';
 import { Inode } from './inode.ts';
 import { LineDiscipline, type TtyPort } from './n-tty.ts';
@@ -70,6 +71,14 @@ export abstract class TtyInode extends Inode implements TtyPort {
   }
   changed(): void {
     this.notify(this.channel);
+  }
+  override get asyncs(): boolean {
+    return true;
+  }
+  /** n_tty_receive_buf(): there is a line, or enough bytes. */
+  protected received(): void {
+    const least = this.ldisc.canonical ? 1 : Math.max(1, this.ldisc.cc(T.VMIN));
+    if (this.ldisc.available(least)) kill_fasync(this, SIGIO, POLL_IN);
   }
   abstract emit(bytes: readonly number[]): void;
   signal(sig: number): void {

@@ -1,5 +1,6 @@
 import { EAGAIN, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENOTCONN, EPIPE } from '../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
+import { POLL_ERR, POLL_IN } from '../abi/signal.ts';
 import * as S from '../abi/socket.ts';
 import type { Task } from '../task/task.ts';
 import { ANY, type Endpoint, endpointAddress, InetSocketInode } from './inet-socket.ts';
@@ -77,6 +78,7 @@ export class UdpSocketInode extends InetSocketInode {
       if (this.remote !== undefined) {
         this.error = ECONNREFUSED;
         this.changed();
+        this.wakeAsync(POLL_ERR);
       }
       return packet.data.length;
     }
@@ -86,8 +88,11 @@ export class UdpSocketInode extends InetSocketInode {
     target.queue.push(packet);
     target.queued += size;
     target.changed();
+    target.wakeAsync(POLL_IN);
     return packet.data.length;
   }
+
+  override receiveUrgent(): undefined {}
 
   override receive(count: number, peek: boolean): Received | undefined | number {
     this.blockedOn = `sock:${this.ino}`;

@@ -15,6 +15,7 @@ import {
 } from '../abi/errno.ts';
 import { decodeName } from '../abi/names.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
+import { POLL_HUP, POLL_IN } from '../abi/signal.ts';
 import { AF_UNIX, AF_UNSPEC, SOCK_DGRAM, SUN_PATH_SIZE } from '../abi/socket.ts';
 import { S_IFSOCK } from '../abi/stat.ts';
 import type { Task } from '../task/task.ts';
@@ -203,6 +204,7 @@ export class UnixSocketInode extends SocketInode {
     this.join(server);
     listener.backlog.push(server);
     listener.changed();
+    listener.wakeAsync(POLL_IN);
     return 0;
   }
 
@@ -230,21 +232,27 @@ export class UnixSocketInode extends SocketInode {
     this.blockedOn = `sock:${target.ino}`;
     if (this.stream) {
       if (packet.data.length === 0) return 0;
-      if (room <= 0 || this.exhausted) return -EAGAIN;
+      if (room <= 0 || this.exhausted) {
+        this.noSpace = true;
+        return -EAGAIN;
+      }
       packet.data = packet.data.slice(0, room);
     } else {
       if (packet.data.length > SNDBUF - 32) return -EMSGSIZE;
       if (
         packet.data.length + OVERHEAD > Math.max(room, target.queue.length === 0 ? SNDBUF + OVERHEAD : 0) ||
         this.exhausted
-      )
+      ) {
+        this.noSpace = true;
         return -EAGAIN;
+      }
     }
     packet.from = this.path.length === 0 ? NO_ADDRESS : this.name();
     target.recursion = Math.max(target.recursion, level);
     target.queue.push(packet);
     target.queued += packet.data.length + OVERHEAD;
     target.changed();
+    target.wakeAsync(POLL_IN);
     return packet.data.length;
   }
 
@@ -270,7 +278,10 @@ export class UnixSocketInode extends SocketInode {
     if (peek) return { packet: { ...packet, files: [] }, cut };
     this.queued = trueSize(this.queue);
     this.changed();
-    this.peer?.changed();
+    const { peer } = this;
+    peer?.changed();
+    // unix_write_space()
+    if (peer && this.queued * 4 <= SNDBUF) peer.writeSpace();
     return { packet, cut };
   }
 
@@ -278,8 +289,11 @@ export class UnixSocketInode extends SocketInode {
     const bits = how + 1;
     this.shut |= bits;
     if (this.peer !== undefined && this.type !== SOCK_DGRAM) {
-      this.peer.shut |= ((bits & 1) << 1) | ((bits & 2) >> 1);
+      const theirs = ((bits & 1) << 1) | ((bits & 2) >> 1);
+      this.peer.shut |= theirs;
       this.peer.changed();
+      if (theirs === 3) this.peer.wakeAsync(POLL_HUP);
+      else if ((theirs & RCV_SHUTDOWN) !== 0) this.peer.wakeAsync(POLL_IN);
     }
     this.changed();
     return 0;
@@ -293,6 +307,7 @@ export class UnixSocketInode extends SocketInode {
       peer.peer = undefined;
       if (this.queue.length > 0 && this.type !== SOCK_DGRAM) peer.error = ECONNRESET;
       peer.changed();
+      if (this.type !== SOCK_DGRAM) peer.wakeAsync(POLL_HUP);
     }
     this.peer = undefined;
     for (const waiting of this.backlog) waiting.release(file);

@@ -1,11 +1,14 @@
 /** dup and fcntl: fs/file.c, fs/fcntl.c. */
-import { EBADF, EINVAL, ENOTDIR, EPERM } from '../abi/errno.ts';
+import { EBADF, EINVAL, EPERM } from '../abi/errno.ts';
 import * as F from '../abi/fcntl.ts';
 import type { SysResult } from '../entry/syscall-row.ts';
+import { fcntl_dirnotify } from '../fs/dnotify.ts';
 import { type File, get_file } from '../fs/file.ts';
 import { FifoInode } from '../fs/pipe.ts';
 import { RegularInode } from '../fs/regular.ts';
+import { copy_to_user } from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
+import { f_getown, f_getown_ex, f_setown, f_setown_ex, setAsync } from './file-owner.ts';
 import { fdget_raw, installFile, rlimitNofile } from './fs-args.ts';
 
 import { COMPAT_FLOCK, COMPAT_FLOCK64, FLOCK64, type FlockLayout, fcntl_lock } from './locks.ts';
@@ -29,9 +32,7 @@ export function sys_dup2(task: Task, from: number, to: number): number {
   return sys_dup3(task, from, to, 0);
 }
 
-/** All but DN_MULTISHOT. */
-const DN_MASK = 0x7fff_ffff;
-const SETFL = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | F.O_ASYNC;
+const SETFL = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME;
 
 /** do_fcntl(), fs/fcntl.c. */
 function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: FlockLayout): SysResult {
@@ -53,6 +54,7 @@ function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: Flock
       return file.flags;
     case F.F_SETFL:
       file.flags = (file.flags & ~SETFL) | (arg & SETFL);
+      setAsync(task, file, fd, (arg & F.O_ASYNC) !== 0);
       return 0;
     case F.F_GETLK:
     case F.F_SETLK:
@@ -62,14 +64,22 @@ function do_fcntl(task: Task, fd: number, cmd: number, arg: number, flock: Flock
     case F.F_OFD_SETLKW:
       return fcntl_lock(task, file, cmd, arg, flock);
     case F.F_GETOWN:
-      return file.owner;
-    case F.F_NOTIFY:
-      // fcntl_dirnotify(). Not modelled: dnotify itself; -EINVAL is the answer without CONFIG_DNOTIFY.
-      if ((arg & DN_MASK) === 0) return 0;
-      return file.inode.isDir() ? -EINVAL : -ENOTDIR;
+      return f_getown(file);
     case F.F_SETOWN:
-      file.owner = arg | 0;
+      f_setown(task, file, arg | 0);
       return 0;
+    case F.F_GETOWN_EX:
+      return f_getown_ex(task, file, arg);
+    case F.F_SETOWN_EX:
+      return f_setown_ex(task, file, arg);
+    case F.F_GETOWNER_UIDS:
+      return copy_to_user(task.mm, arg, new Uint8Array(Uint32Array.of(file.owner.uid, file.owner.euid).buffer));
+    case F.F_NOTIFY: {
+      const watched = fcntl_dirnotify(file, task.files, fd, arg);
+      // __f_setown() without force.
+      if (watched === 0 && file.owner.pid === 0 && file.inode.dnotify.length > 0) f_setown(task, file, task.pid);
+      return watched;
+    }
     case F.F_GETSIG:
       return file.ownerSignal;
     case F.F_SETSIG:

@@ -20,14 +20,19 @@ function send(task: Task, fd: number, packet: Packet | number, name: Uint8Array 
   if (typeof packet === 'number') return packet;
   if (typeof name === 'number') return name;
   const { file, socket } = found;
-  if ((flags & S.MSG_OOB) !== 0) return -EOPNOTSUPP;
+  const urgent = (flags & S.MSG_OOB) !== 0;
+  if (urgent && !socket.hasUrgent) return -EOPNOTSUPP;
   const done = (task.wait?.data as { done?: number } | undefined)?.done ?? 0;
   packet.data = packet.data.subarray(done);
   const total = packet.data.length;
   // The files went with the first piece.
   const files = done > 0 ? [] : packet.files;
   for (const carried of files) carried.count++;
-  const sent = socket.sendMessage({ ...packet, data: packet.data.slice(), files }, name, task);
+  const sent = socket.sendMessage(
+    { ...packet, data: packet.data.slice(), files, ...(urgent && { urgent }) },
+    name,
+    task,
+  );
   if (sent < 0) files.forEach(fput);
   if (sent === -EPIPE && (flags & S.MSG_NOSIGNAL) === 0 && socket.stream && done === 0) raiseSigpipe(task);
   const more = sent === -EAGAIN || (socket.stream && sent >= 0 && sent < total);
@@ -44,15 +49,33 @@ interface Arrived {
   readonly packet: Packet | undefined;
   readonly cut: number;
   readonly done: number;
+  /** MSG_* that msg_flags has, too. */
+  readonly out?: number;
 }
 const arrived = (got: Arrived | SysResult): got is Arrived => typeof got === 'object';
+
+/** tcp_recv_urg(): one byte, if there is room for it. */
+function receiveUrgent(
+  task: Task,
+  socket: SocketInode,
+  segments: readonly Segment[],
+  flags: number,
+): Arrived | number | undefined {
+  const byte = socket.receiveUrgent((flags & S.MSG_PEEK) !== 0);
+  if (byte === undefined || byte < 0) return byte;
+  const room = segments.some((s) => s.length > 0);
+  if (room && !scatter(task, segments, Uint8Array.of(byte), 0)) return -EFAULT;
+  const out = S.MSG_OOB | (room ? 0 : S.MSG_TRUNC);
+  return { socket, packet: undefined, cut: 0, done: Number(room), out };
+}
 
 /** sock_recvmsg(): what came, put in place, or a wait. */
 function receive(task: Task, fd: number, segments: readonly Segment[], flags: number): Arrived | SysResult {
   const found = sockfd(task, fd);
   if (typeof found === 'number') return found;
   const { file, socket } = found;
-  if ((flags & S.MSG_OOB) !== 0) return socket.stream ? -EINVAL : -EOPNOTSUPP;
+  const urgent = (flags & S.MSG_OOB) !== 0 ? receiveUrgent(task, socket, segments, flags) : undefined;
+  if (urgent !== undefined) return urgent;
   if ((flags & S.MSG_ERRQUEUE) !== 0) return -EAGAIN;
   const room = Math.min(
     1 << 20,
@@ -68,7 +91,7 @@ function receive(task: Task, fd: number, segments: readonly Segment[], flags: nu
       if (!scatter(task, segments, got.packet.data, done)) return -EFAULT;
       done += got.packet.data.length;
       last = got.packet;
-      if (all && done < room && last.files.length === 0) continue;
+      if (all && done < room && last.files.length === 0 && !got.atMark) continue;
       return { socket, packet: last, cut: got.cut, done };
     }
     if (got !== -EAGAIN && done > 0) return { socket, packet: last, cut: 0, done };
@@ -136,7 +159,7 @@ function recvmsg(task: Task, fd: number, at: number, flags: number, compat: bool
   const got = receive(task, fd, header.segments, flags);
   if (!arrived(got)) return got;
   const { packet, cut, done, socket } = got;
-  let outFlags = cut > 0 ? S.MSG_TRUNC : 0;
+  let outFlags = (cut > 0 ? S.MSG_TRUNC : 0) | (got.out ?? 0);
   if (socket.type === S.SOCK_SEQPACKET && packet !== undefined) outFlags |= S.MSG_EOR;
   outFlags |= putControl(task, at, header, packet, socket.passCred, (flags & S.MSG_CMSG_CLOEXEC) !== 0, compat);
   outFlags |= flags & S.MSG_CMSG_CLOEXEC;

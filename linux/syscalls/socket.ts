@@ -72,6 +72,7 @@ function newSocket(task: Task, family: number, type: number, protocol: number): 
 /** sock_map_fd() */
 function mapFd(task: Task, socket: SocketInode, type: number): number {
   const file = alloc_file(socket.dentry(), O_RDWR | (type & S.SOCK_NONBLOCK));
+  socket.file = file;
   const fd = installFile(task, file, (type & S.SOCK_CLOEXEC) !== 0);
   if (fd < 0) fput(file);
   return fd;
