@@ -1,5 +1,5 @@
 /** Messages to and from sockets: net/socket.c, net/compat.c. */
-import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP, EPIPE } from '../abi/errno.ts';
+import { EAGAIN, EFAULT, EOPNOTSUPP, EPIPE } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
 import * as S from '../abi/socket.ts';
 import type { SysResult } from '../entry/syscall-row.ts';

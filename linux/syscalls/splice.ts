@@ -40,8 +40,11 @@ function copyBytes(task: Task, from: File, to: File, count: number, at: Offsets)
       return done > 0 ? done : waitEither(task, from, to);
     let want = Math.min(count - done, 65536);
     if (to.inode instanceof FifoInode) want = Math.min(want, to.inode.capacity - to.inode.queue.length || want);
-    const bytes: Uint8Array | number = rest ?? from.inode.read(from, pos, want);
+    const fifo = from.inode instanceof FifoInode && from.inode.queue.length > 0 ? from.inode : undefined;
+    // A pipe keeps what the output does not take.
+    const bytes: Uint8Array | number = rest ?? fifo?.queue.peek(want) ?? from.inode.read(from, pos, want);
     const all = rest === undefined && typeof bytes !== 'number' && bytes.length < want;
+    const taken = rest !== undefined;
     rest = undefined;
     if (typeof bytes === 'number') {
       if (done > 0) return done;
@@ -60,13 +63,14 @@ function copyBytes(task: Task, from: File, to: File, count: number, at: Offsets)
     if (at.out !== undefined) at.out += written;
     else if (to.inode.seekable()) to.pos = out + written;
     done += written;
+    if (fifo && !taken && written > 0) fifo.read(from, 0, written);
     if (written > 0) {
       fsnotify(from.dentry, IN_ACCESS);
       fsnotify(to.dentry, IN_MODIFY);
     }
     if (failed === -EAGAIN && (to.flags & F.O_NONBLOCK) === 0 && task.wait?.reason !== 'signal') {
-      // What a pipe gave cannot be read again.
-      const left = from.inode.seekable() ? undefined : bytes.slice(written);
+      // What a terminal or a socket gave cannot be read again.
+      const left = from.inode.seekable() || (fifo && !taken) ? undefined : bytes.slice(written);
       const data: CopyWait = { done, rest: left };
       return block(task, { channels: to.inode.channels(to), data });
     }

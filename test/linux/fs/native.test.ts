@@ -19,13 +19,14 @@ function run(command: string, args: readonly string[]): string {
 
 /** Programs that print what every call answers, on the host and in the machine, with the host's root as the lower layer. */
 describe('file system calls, compared with the host', () => {
-  for (const name of ['calls', 'sharing', 'permissions', 'async']) {
+  for (const name of ['calls', 'sharing', 'permissions', 'async', 'splice']) {
     for (const bits of ['32', '64']) {
       it(`${name}.c in ${bits} bits`, function () {
         // It gives up root's rights, so it must have them first.
         if (!haveGcc() || (name === 'permissions' && process.getuid?.() !== 0)) this.skip();
         const source = readFileSync(join(GUESTS, `${name}.c`), 'utf8');
-        const flags = name === 'async' ? LIBC : ['-fno-pic', '-no-pie', `-I${GUESTS}`, ...FREESTANDING];
+        const flags =
+          name === 'async' || name === 'splice' ? LIBC : ['-fno-pic', '-no-pie', `-I${GUESTS}`, ...FREESTANDING];
         const program = buildC(name, source, [`-m${bits}`, ...flags]);
         const main = resolve(import.meta.dirname, '../../../server/main.ts');
         const tsx = resolve(import.meta.dirname, '../../../node_modules/tsx/dist/esm/index.mjs');
