@@ -220,7 +220,8 @@ export class MemoryAccess {
     const access = write ? Access.Write : Access.Read;
     const nextLow = (low + first) | 0;
     const nextHigh = nextLow === 0 && this.long ? (high + 1) | 0 : high;
-    this.checkCanonical(record, nextHigh);
+    // Ten bytes are accesses to eight and two.
+    if (size !== 10 || first < 8) this.checkCanonical(record, nextHigh);
     const frame1 = this.frame(record, low, high, access);
     const frame2 = this.frame(record, nextLow, nextHigh, access);
     this.watch(record, low, high, first, write);

@@ -247,9 +247,10 @@ export class HelperContext {
   ): void {
     const word = n === 14 || n === 94 ? 2 : n === 28 || n === 108 ? 4 : 0;
     for (let at = 0; at < n; ) {
-      const bytes = word > 0 ? (at < 7 * word ? word : 10) : Math.min(16, n - at);
+      const register = word > 0 && at >= 7 * word;
+      const bytes = register ? ((at - 7 * word) % 10 === 0 ? 8 : 2) : Math.min(word || 16, n - at);
       // The registers of FSAVE's image lie where they lie: only words are subject to the alignment check.
-      const flags = (write ? AccessInfo.Write : 0) | (word > 0 && bytes === 10 ? AccessInfo.Unaligned : 0);
+      const flags = (write ? AccessInfo.Write : 0) | (register ? AccessInfo.Unaligned : 0);
       const offset = (address + BigInt(at)) & this.addressMask;
       item(checkAccess(this.cpu, this.record, offset, bytes, flags), at, bytes);
       at += bytes;

@@ -32,6 +32,8 @@ export abstract class OperandOps<Host> {
   abstract set(field: StateField, v: Int): void;
 
   /** Memory operand `i`, checked for the access; once per instruction and kind of access. */
+  abstract address(i: number): I64;
+  abstract addressMask(): I64;
   protected abstract host(i: number, bytes: number, write: boolean): Host;
   /** An address of the row's own, checked. `extra`: in ES. */
   protected abstract hostOf(address: I64, bytes: number, write: boolean, extra?: boolean): Host;
@@ -116,9 +118,17 @@ export abstract class OperandOps<Host> {
   }
 
   readExtended(i: number): { readonly significand: I64; readonly signExponent: I32 } {
+    if (this.variant.checked) {
+      const at = this.let(this.address(i));
+      return { significand: this.load(64, at) as I64, signExponent: this.load(16, this.further(at, 8)) as I32 };
+    }
     const host = this.host(i, 10, false);
     const significand = this.loadHost(64, host) as I64;
     return { significand, signExponent: this.loadHost(16, host, 8) as I32 };
+  }
+
+  further(address: I64, n: number): I64 {
+    return i64.and(i64.add(address, n), this.variant.checked ? this.addressMask() : (this.get('ripMask') as I64));
   }
 
   load(bits: 8 | 16 | 32 | 64, address: I64, extra = false): Int {

@@ -55,6 +55,8 @@ export interface Ops extends Builder {
   /** The number of an x87 register in the instruction's second byte: the `i` of ST(i). */
   stackIndex(): I32;
 
+  /** `n` bytes behind an address, as the address size wraps: for an operand of more accesses than one. */
+  further(address: I64, n: number): I64;
   /** At an address made from `address` (or a segment base below). `extra`: in ES, the destination of string instructions. */
   load(bits: 8 | 16 | 32 | 64, address: I64, extra?: boolean): Int;
   store(bits: 8 | 16 | 32 | 64, address: I64, v: Int, extra?: boolean): void;

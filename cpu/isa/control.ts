@@ -116,7 +116,7 @@ const bound = helper((h) => {
   const index = BigInt.asIntN(size, h.read(0));
   // Below the lower bound the upper one is not read any more.
   if (index < BigInt.asIntN(size, h.load(size, at))) h.raise(Vector.BR);
-  if (index > BigInt.asIntN(size, h.load(size, at + BigInt(size / 8)))) h.raise(Vector.BR);
+  if (index > BigInt.asIntN(size, h.load(size, h.addressAt(1, size / 8)))) h.raise(Vector.BR);
 });
 
 const CONDITIONS = ['o', 'no', 'b', 'ae', 'e', 'ne', 'be', 'a', 's', 'ns', 'p', 'np', 'l', 'ge', 'le', 'g'];

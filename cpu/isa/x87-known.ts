@@ -198,7 +198,7 @@ export function knownMemory(c: Ops, x87: KnownX87, opcode: number, reg: number):
     const a = x87.st(0);
     const at = c.address(0);
     c.store(64, at, a.m);
-    c.store(16, i64.and(i64.add(at, 8), c.get('ripMask') as I64), a.se);
+    c.store(16, c.further(at, 8), a.se);
     x87.exact();
     x87.pop();
   } else if ((opcode === 0xd9 || opcode === 0xdd) && (reg === 2 || reg === 3)) {

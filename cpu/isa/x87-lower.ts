@@ -242,7 +242,7 @@ export const storeExtended =
         // Two stores, of which the hardware does the first even if the second faults.
         const at = c.address(0);
         c.store(64, at, m);
-        c.store(16, i64.and(i64.add(at, 8), c.get('ripMask') as I64), se);
+        c.store(16, c.further(at, 8), se);
         c.call(move.stored, ZERO, i32.const(1));
         c.set('fip', c.thisRip());
       },

@@ -59,14 +59,16 @@ const memoryForm =
     const buffer = new Uint8Array(16);
     const operand = new DataView(buffer.buffer);
     if (!stores) {
-      buffer.set(h.loadBytes(address, bytes));
+      // Ten bytes are two accesses.
+      buffer.set(h.loadBytes(address, Math.min(8, bytes)));
+      if (bytes === 10) buffer.set(h.loadBytes(h.addressAt(0, 8), 2), 8);
     }
     const { sw, tags } = fpu;
     if (executeMemory(fpu, opcode, reg, operand)) {
       try {
-        // Ten bytes are two stores, of which the hardware does the first even if the second faults.
+        // The hardware does the first of two stores even if the second faults.
         h.storeBytes(address, buffer.subarray(0, Math.min(8, bytes)));
-        if (bytes === 10) h.storeBytes(address + 8n, buffer.subarray(8, 10));
+        if (bytes === 10) h.storeBytes(h.addressAt(0, 8), buffer.subarray(8, 10));
       } catch (e) {
         // A page fault: nothing has happened. Not probed for earlier, as a blocked store does not touch memory at all.
         fpu.sw = sw;
@@ -252,7 +254,9 @@ function loadImage(h: HelperContext, image: Uint8Array, load: (image: Uint8Array
         // Registers that were not read stay where they are, wherever TOP is now.
         fldenv(h, image.subarray(0, environment), bits);
         const now = fsave(h, bits);
-        for (let i = environment; i < image.length; i++) if (!wasRead[i]) image[i] = now[i]!;
+        for (let at = environment; at < image.length; at += 10) {
+          if (!wasRead.slice(at, at + 10).every(Boolean)) image.set(now.subarray(at, at + 10), at);
+        }
       }
       load(image);
     }
