@@ -180,9 +180,15 @@ export class Blocks {
     return made;
   }
 
-  /** The start of the block at RIP by the jump cache, or 0. */
-  cachedJump(): number {
+  /** The first record of the block at RIP; faults as the fetch does. */
+  first(): number {
+    return this.cachedJump() || this.lookUp().start;
+  }
+
+  /** That by the jump cache, or 0. Where code segments have an end, each beginning of a run looks at it. */
+  private cachedJump(): number {
     const { data } = this;
+    if (!(data.getUint32(State.mode, true) & (Mode.Long | Mode.Flat))) return 0;
     const low = data.getInt32(State.rip, true);
     const high = data.getInt32(State.rip + 4, true);
     return this.tlb.cachedJump(low, high, data.getInt32(State.modeTag + 4, true));
@@ -196,7 +202,7 @@ export class Blocks {
 
   /** Is this the page of the running block, or the one that its last instruction crosses into? */
   runsOn(vpn: number): boolean {
-    const running = (this.linearHigh('blockRip') >>> 0) * 0x100000 + (this.linearLow('blockRip') >>> 12);
+    const running = (this.linearHigh(State.blockRip) >>> 0) * 0x100000 + (this.linearLow(State.blockRip) >>> 12);
     return vpn === running || vpn === running + 1;
   }
 
@@ -206,17 +212,18 @@ export class Blocks {
     const eip = this.data.getUint32(State.rip, true);
     if (!(mode & Mode.Long) && eip > this.segments.limit(Segment.CS)) this.access.raise(0, Vector.GP, 0);
     this.mode = mode;
-    this.low = this.linearLow('rip');
-    this.high = this.linearHigh('rip');
+    this.low = this.linearLow(State.rip);
+    this.high = this.linearHigh(State.rip);
   }
 
-  private linearLow(field: 'rip' | 'blockRip'): number {
-    const low = this.data.getInt32(State[field], true);
+  /** Of the address in `State.rip` or `State.blockRip`. */
+  private linearLow(field: number): number {
+    const low = this.data.getInt32(field, true);
     return this.long ? low : (low + this.data.getInt32(segmentBaseOffset(Segment.CS), true)) | 0;
   }
 
-  private linearHigh(field: 'rip' | 'blockRip'): number {
-    return this.long ? this.data.getInt32(State[field] + 4, true) : 0;
+  private linearHigh(field: number): number {
+    return this.long ? this.data.getInt32(field + 4, true) : 0;
   }
 
   private get long(): boolean {

@@ -144,21 +144,26 @@ export function condition(c: Ops, cc: number): I32 {
   return c.condition?.(cc) ?? (cc & 1 ? i32.eqz(holds()) : holds());
 }
 
-/** All six at once as RFLAGS bits, from TypeScript. */
-export function materialise(result: bigint, aux: number): number {
-  const low = (Number(result & 0xffn) ^ (aux >>> 8)) & 0xff;
-  let p = low ^ (low >> 4);
+/** All six at once as RFLAGS bits, from TypeScript; `result` in two halves. */
+export function materialise(low: number, high: number, aux: number): number {
+  const byte = (low ^ (aux >>> 8)) & 0xff;
+  let p = byte ^ (byte >> 4);
   p ^= p >> 2;
   p ^= p >> 1;
-  const sf = Number((result >> 63n) & 1n) ^ (aux & 1);
+  const sf = (high >>> 31) ^ (aux & 1);
   const of = ((aux >>> 31) ^ (aux >>> 30)) & 1;
   return (
-    (aux >>> 31) | ((~p & 1) << 2) | (((aux >>> 3) & 1) << 4) | ((result === 0n ? 1 : 0) << 6) | (sf << 7) | (of << 11)
+    (aux >>> 31) |
+    ((~p & 1) << 2) |
+    (((aux >>> 3) & 1) << 4) |
+    ((low === 0 && high === 0 ? 1 : 0) << 6) |
+    (sf << 7) |
+    (of << 11)
   );
 }
 
 /** The inverse of `materialise`: a result and an aux word that stand for any combination of the six. */
-export function dematerialise(flags: number): { result: bigint; aux: number } {
+export function dematerialise(flags: number): { result: 0 | 1; aux: number } {
   const zf = (flags >> 6) & 1;
   const sf = (flags >> 7) & 1;
   const pf = (flags >> 2) & 1;
@@ -167,7 +172,7 @@ export function dematerialise(flags: number): { result: bigint; aux: number } {
   // The result is 0 or 1 (odd parity), so PF and SF come through the corrections in aux.
   const parityFix = zf ? 1 - pf : pf;
   const aux = (cf << 31) | ((cf ^ of) << 30) | (((flags >> 4) & 1) << 3) | (parityFix << 8) | sf;
-  return { result: zf ? 0n : 1n, aux: aux >>> 0 };
+  return { result: zf ? 0 : 1, aux: aux >>> 0 };
 }
 
 /** An `aux` and result for flags computed as an RFLAGS word in an expression (POPF, SAHF). Bound value. */

@@ -49,18 +49,27 @@ export class Registers {
   }
 
   get rflags(): bigint {
-    const status = materialise(
-      this.data.getBigUint64(State.flagResult, true),
-      this.data.getUint32(State.flagAux, true),
-    );
-    return BigInt(status | this.data.getUint32(State.flagRest, true) | 2);
+    return BigInt(this.eflags);
   }
   set rflags(v: bigint) {
-    const flags = Number(v & BigInt(RFLAGS_BITS));
-    const lazy = dematerialise(flags);
-    this.data.setBigUint64(State.flagResult, lazy.result, true);
-    this.data.setUint32(State.flagAux, lazy.aux, true);
-    this.data.setUint32(State.flagRest, flags & ~STATUS_FLAGS & ~2, true);
+    this.eflags = Number(v & BigInt(RFLAGS_BITS));
+  }
+
+  /** The low half of RFLAGS; there is nothing in the other. */
+  get eflags(): number {
+    const { data } = this;
+    const low = data.getUint32(State.flagResult, true);
+    const high = data.getUint32(State.flagResult + 4, true);
+    return materialise(low, high, data.getUint32(State.flagAux, true)) | data.getUint32(State.flagRest, true) | 2;
+  }
+  set eflags(v: number) {
+    const { data } = this;
+    const flags = v & RFLAGS_BITS;
+    const { result, aux } = dematerialise(flags);
+    data.setUint32(State.flagResult, result, true);
+    data.setUint32(State.flagResult + 4, 0, true);
+    data.setUint32(State.flagAux, aux, true);
+    data.setUint32(State.flagRest, flags & ~STATUS_FLAGS & ~2, true);
   }
 
   get long(): boolean {

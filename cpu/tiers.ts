@@ -131,8 +131,9 @@ export class Tiers {
   /** Both tiers: the interpreter, stopped now and then to see what is hot, and the regions of the translator. */
   private runTiers(translator: Translator): number {
     const { blocks, interpreter } = this.parts;
+    let start = blocks.first();
     this.hold(translator.untilSample);
-    let start = blocks.lookUp().start;
+    if (entersRegion(this.data, start) && !translator.isTracing) start = this.runRegions(translator);
     for (;;) {
       const outcome = interpreter.run(start);
       translator.untilSample = this.data.getInt32(State.budget, true);
@@ -163,14 +164,14 @@ export class Tiers {
     this.grant();
     const { data } = this;
     const { blocks } = this.parts;
-    let start = blocks.cachedJump() || blocks.lookUp().start;
+    let start = blocks.first();
     let go = true;
     while (go && entersRegion(data, start)) {
       const region = translator.regionAt(start);
       if (region === undefined || data.getInt32(State.budget, true) <= region.need) break;
       translator.table.prepare(region);
       go = translator.left(region, region.run());
-      start = blocks.cachedJump() || blocks.lookUp().start;
+      start = blocks.first();
     }
     this.hold(translator.untilSample);
     return firstOfBlock(data, start);

@@ -324,10 +324,10 @@ export class HelperContext {
   }
 
   get rflags(): number {
-    return Number(this.regs.rflags);
+    return this.regs.eflags;
   }
   set rflags(v: number) {
-    this.regs.rflags = BigInt(v >>> 0);
+    this.regs.eflags = v;
   }
 
   /** Raises a fault: nothing of the instruction has happened. */
@@ -342,8 +342,9 @@ export class HelperContext {
   }
 
   /** Comes back from `run` with RIP after the instruction (or at `rip`); the row has `ends`. */
-  exit(exit: Exit, rip = this.nextRip): void {
-    this.set64('rip', rip);
+  exit(exit: Exit, rip?: bigint): void {
+    if (rip === undefined) this.storeNextRip(State.rip);
+    else this.set64('rip', rip);
     this.cpu.pendingExit = exit;
     this.action = Action.Exit;
   }
@@ -352,6 +353,15 @@ export class HelperContext {
   leave(rip = this.nextRip): void {
     this.set64('rip', rip);
     this.action = Action.Leave;
+  }
+
+  /** Writes `nextRip` into the 8 bytes at an address in the state, half by half: that makes no bigint. */
+  storeNextRip(at: number): void {
+    const { view } = this;
+    const low = view.getUint32(State.blockRip, true) + view.getUint16(this.record + Rec.next, true);
+    const high = view.getUint32(State.blockRip + 4, true) + (low > 0xffffffff ? 1 : 0);
+    view.setUint32(at, low & view.getUint32(State.ripMask, true), true);
+    view.setUint32(at + 4, high & view.getUint32(State.ripMask + 4, true), true);
   }
 
   private ripAt(field: number): bigint {

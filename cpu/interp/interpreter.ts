@@ -240,8 +240,16 @@ export class Interpreter {
 
   /** @param numberOf the number of the handler at a position in the module */
   private instantiate(m: StoredModule, numberOf: (position: number) => number): Record<string, unknown> {
-    const helper = (n: number, record: number): number =>
-      this.port.helper(this.helpersOf(numberOf(n >> HELPER_BITS))[n & HELPER_MASK]!, record);
+    const byPosition: (readonly Helper[] | undefined)[] = new Array(Math.max(m.handlers.length, this.mainCount));
+    const helper = (n: number, record: number): number => {
+      const position = n >> HELPER_BITS;
+      let known = byPosition[position];
+      if (!known) {
+        known = this.helpersOf(numberOf(position));
+        byPosition[position] = known;
+      }
+      return this.port.helper(known[n & HELPER_MASK]!, record);
+    };
     const env = { ...this.environment, helper, ...this.runtime.exports(m.runtime) };
     return new WebAssembly.Instance(new WebAssembly.Module(m.bytes), { env }).exports;
   }

@@ -1,5 +1,5 @@
 /** JMP, Jcc, LOOP, CALL, RET and their far forms, IRET, INT; Intel SDM vol. 2. */
-import { Vector } from '../exit.ts';
+import { type Exit, Vector } from '../exit.ts';
 import { condition, Flag, zero } from '../flags.ts';
 import { type I64, type Int, i32, i64, zeroExtend } from '../ir/expr.ts';
 import type { Ops } from '../ir/ops.ts';
@@ -97,10 +97,11 @@ const jcxz: Lower = (c) => c.branch(i64.eqz(counter(c)));
 /** The gates that Linux opens to user mode (arch/x86/kernel/traps.c, trap_init): INT3, INTO, INT 0x80. */
 const USER_GATES: readonly number[] = [Vector.BP, Vector.OF, 0x80];
 const IDT = 2;
+const SYSTEM_CALL: Exit = { kind: 'interrupt', vector: 0x80 };
 const interrupt = helper((h) => {
   const vector = h.imm & 0xff;
   if (!USER_GATES.includes(vector)) h.raise(Vector.GP, vector * 8 + IDT);
-  h.exit({ kind: 'interrupt', vector });
+  h.exit(vector === 0x80 ? SYSTEM_CALL : { kind: 'interrupt', vector });
 });
 const int3 = helper((h) => h.exit({ kind: 'interrupt', vector: Vector.BP }));
 const int1 = helper((h) => h.exit({ kind: 'interrupt', vector: Vector.DB }));

@@ -1,10 +1,10 @@
 /** System calls, CPUID, time stamps, segment registers, and what is refused at CPL 3; Intel SDM vol. 2. */
 import { cpuid } from '../cpuid.ts';
-import { Vector } from '../exit.ts';
+import { type Exit, Vector } from '../exit.ts';
 import { Flag, setFromWord, statusWord } from '../flags.ts';
 import type { HelperContext } from '../interp/helper-context.ts';
 import { type I32, type I64, i32, i64, select } from '../ir/expr.ts';
-import { Segment } from '../state.ts';
+import { gprOffset, Segment } from '../state.ts';
 import {
   arpl,
   lar,
@@ -18,18 +18,22 @@ import {
 } from './far.ts';
 import { helper, type Lower, op, type Row } from './row.ts';
 
+const SYSCALL: Exit = { kind: 'syscall' };
+const SYSENTER: Exit = { kind: 'sysenter' };
+
 /** RCX and R11 get RIP and RFLAGS; what else SYSCALL does is the kernel's entry. Intel has it in 64-bit mode only. */
 const syscall = helper((h) => {
   if (!h.long && h.cpu.vendor === 'intel') h.raise(Vector.UD);
-  h.setRegister(1, 64, h.nextRip);
-  h.setRegister(11, 64, BigInt(h.rflags & ~Flag.RF));
-  h.exit({ kind: 'syscall' });
+  h.storeNextRip(gprOffset(1));
+  h.view.setUint32(gprOffset(11), h.rflags & ~Flag.RF, true);
+  h.view.setUint32(gprOffset(11) + 4, 0, true);
+  h.exit(SYSCALL);
 });
 
 /** AMD has no SYSENTER in long mode, which includes compatibility mode. */
 const sysenter = helper((h) => {
   if (h.cpu.vendor === 'amd') h.raise(Vector.UD);
-  h.exit({ kind: 'sysenter' });
+  h.exit(SYSENTER);
 });
 
 const cpuidHelper = helper((h) => {

@@ -29,7 +29,7 @@ import { do_exit } from '../task/exit.ts';
 import { fatal_signal_pending } from '../task/jobctl.ts';
 import { out_of_memory } from '../task/oom.ts';
 import { __USER_CS, __USER_DS, __USER32_CS, loadCodeAndStack } from '../task/pt-regs.ts';
-import type { EntryKind, Task } from '../task/task.ts';
+import { type EntryKind, NO_CALL, type Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TIF_SYSCALL_EMU, TIF_SYSCALL_TRACE, TS_COMPAT, X32_SYSCALL_BIT } from '../task/thread-info.ts';
 import { describeCall, KernelBug } from './oops.ts';
 import { straceLine } from './strace.ts';
@@ -169,6 +169,7 @@ const callNumber = (low: number): bigint => NUMBERS[low] ?? BigInt(low);
 function entry_SYSCALL_64(task: Task): void {
   const { regs } = task;
   task.origAx = regs.gprHalf(1) === 0 ? callNumber(regs.gprHalf(0)) : regs.rax;
+  task.sysNr = regs.gprHalf(0) | 0;
   task.entry = 'syscall64';
   startSyscall(task);
 }
@@ -178,6 +179,7 @@ function entry_INT80_compat(task: Task): void {
   const { regs } = task;
   clearR8toR11(task);
   task.origAx = callNumber(regs.gprHalf(0));
+  task.sysNr = regs.gprHalf(0) | 0;
   task.entry = 'int80';
   task.threadInfo.status |= TS_COMPAT;
   startSyscall(task);
@@ -189,7 +191,7 @@ function entry_INT80_compat(task: Task): void {
  */
 function fastSyscall32(task: Task, kind: EntryKind): void {
   const { regs, mm, kernel } = task;
-  const number = callNumber(regs.gprHalf(0));
+  const number = regs.gprHalf(0);
   const flags = kind === 'syscall32' ? regs.r11 : regs.rflags;
   if (kind === 'sysenter') regs.rsp = regs.rbp & 0xffff_ffffn;
   else regs.rcx = regs.rbp & 0xffff_ffffn;
@@ -200,7 +202,8 @@ function fastSyscall32(task: Task, kind: EntryKind): void {
   // A 64-bit vDSO lies above 4 GiB: SYSRETL cuts the address, IRET refuses it.
   regs.rip = BigInt(pad);
   const arg6 = get_user_u32(mm, Number(regs.rsp & 0xffff_ffffn));
-  task.origAx = number;
+  task.origAx = callNumber(number);
+  task.sysNr = number | 0;
   task.entry = kind;
   task.threadInfo.status |= TS_COMPAT;
   if (arg6 === undefined) {
@@ -245,8 +248,8 @@ function checkSeccomp(task: Task): boolean {
   if (verdict === 'ok') return true;
   if (verdict === 'ended') return false;
   if (verdict === 'skip') {
-    task.origAx = -1n;
-    fetchArguments(task);
+    task.origAx = NO_CALL;
+    fetchCall(task);
     return true;
   }
   if (ptrace_event(task, PTRACE_EVENT_SECCOMP, verdict, { kind: 'seccomp' })) return false;
@@ -257,7 +260,7 @@ function checkSeccomp(task: Task): boolean {
 
 /** seccomp_phase2() behind the stop of PTRACE_EVENT_SECCOMP. */
 export function afterSeccompStop(task: Task): void {
-  fetchArguments(task);
+  fetchCall(task);
   if (fatal_signal_pending(task)) do_exit(task, SIGSYS);
   else if (task.sysNr < 0) endSyscall(task);
   else if ((task.threadInfo.flags & (TIF_SYSCALL_TRACE | TIF_SYSCALL_EMU)) === 0) stopForDebugger(task);
@@ -266,7 +269,7 @@ export function afterSeccompStop(task: Task): void {
 
 /** tracehook_report_syscall_entry() after the stop. @param skip the tracer emulates the call, or the task is being killed */
 export function afterSyscallEntry(task: Task, skip: boolean): void {
-  fetchArguments(task);
+  fetchCall(task);
   // A number that is none leaves in RAX what the tracer put there.
   if (skip || currentRow(task) === undefined) endSyscall(task);
   else stopForDebugger(task);
@@ -288,12 +291,18 @@ function stopForDebugger(task: Task): void {
 /** The debugger has seen the entry, and may have changed number or arguments. */
 export function afterEntryStop(task: Task): void {
   task.entryStopDue = false;
-  fetchArguments(task);
+  fetchCall(task);
   if (task.sysNr < 0) {
     endSyscall(task);
     return;
   }
   invoke(task);
+}
+
+/** Number and arguments as whoever stopped the call has left them. */
+function fetchCall(task: Task): void {
+  task.sysNr = Number(BigInt.asIntN(32, task.origAx));
+  fetchArguments(task);
 }
 
 /** RDI RSI RDX R10 R8 R9, or EBX ECX EDX ESI EDI EBP. Register by register: a loop over a table takes several times as long. */
@@ -322,7 +331,6 @@ function fetchArguments(task: Task): void {
     args[8] = view.getUint32(gprOffset(7), true);
     args[10] = view.getUint32(gprOffset(5), true);
   }
-  task.sysNr = Number(BigInt.asIntN(32, task.origAx));
 }
 
 /** The row of the call under way. With X32_ABI the number is the low half of RAX without bit 30. */

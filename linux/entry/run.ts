@@ -9,7 +9,7 @@ import { itimer_fired } from '../task/itimers.ts';
 import { posix_timer_fired } from '../task/posix-timers.ts';
 import { csOf, iretNullSelectors, setUserEntry, ssOf } from '../task/pt-regs.ts';
 import type { RunRequest, StopEvent } from '../task/run.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { TIF_BLOCKSTEP, TS_COMPAT } from '../task/thread-info.ts';
 import type { TimerEvent } from '../task/timers.ts';
 import { afterEntryStop, handleExit, resumeSyscall } from './entry.ts';
@@ -136,7 +136,7 @@ function runTask(kernel: Kernel, task: Task, request: RunRequest, limit: number)
       kernel.rotate();
       return used;
     }
-    task.origAx = -1n;
+    task.origAx = NO_CALL;
     task.threadInfo.status &= ~TS_COMPAT;
     if (task.reportedBreakpoint !== undefined) {
       if (task.reportedBreakpoint === task.regs.rip) cpu.resumeOverBreakpoint = true;

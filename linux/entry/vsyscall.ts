@@ -9,7 +9,7 @@ import { force_sig } from '../signal/queue.ts';
 import { sys_getcpu } from '../syscalls/sched.ts';
 import { sys_gettimeofday, sys_time } from '../syscalls/time.ts';
 import { user_64bit_mode } from '../task/pt-regs.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { VSYSCALL_NRS } from '../vdso/vvar.ts';
 
 const VSYSCALL_ADDR = 0xffff_ffff_ff60_0000n;
@@ -54,7 +54,7 @@ function allowedBySeccomp(task: Task, nr: number): 'ok' | 'skip' | 'ended' {
   task.sysArgWords.set(new Uint32Array(new BigUint64Array([task.regs.rdi, task.regs.rsi, task.regs.rdx]).buffer));
   task.regs.rax = BigInt.asUintN(64, BigInt(-ENOSYS));
   const verdict = seccomp_phase1(task);
-  task.origAx = -1n;
+  task.origAx = NO_CALL;
   // Not modelled: SECCOMP_RET_TRACE of a call into this page; it counts as one without a tracer.
   return typeof verdict === 'number' ? 'skip' : verdict;
 }

@@ -35,7 +35,7 @@ import {
 import { JOBCTL_STOP_DEQUEUED, JOBCTL_STOP_PENDING, JOBCTL_TRAP_MASK } from '../task/jobctl.ts';
 import { is_current_pgrp_orphaned } from '../task/pgrp.ts';
 import { X86_EFLAGS_DF, X86_EFLAGS_RF, X86_EFLAGS_TF } from '../task/pt-regs.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { TIF_SINGLESTEP, TS_COMPAT } from '../task/thread-info.ts';
 import type { KSignal } from './frame.ts';
 import { setup_rt_frame_64, setup_rt_frame_x32 } from './frame-64.ts';
@@ -234,7 +234,7 @@ function handle_signal(task: Task, ksig: KSignal): void {
   }
   regs.rflags &= ~BigInt(X86_EFLAGS_DF | X86_EFLAGS_RF | X86_EFLAGS_TF);
   initFpu(regs);
-  task.origAx = -1n;
+  task.origAx = NO_CALL;
   signal_delivered(task, ksig);
   task.kernel.handlerEntered(task);
   // tracehook_signal_handler(): a step that leads into a handler ends before its first instruction.

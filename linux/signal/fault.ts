@@ -11,7 +11,7 @@ import {
   SIGTRAP,
   type SigInfo,
 } from '../abi/signal.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { TS_COMPAT } from '../task/thread-info.ts';
 import { force_sig_info, kernelInfo } from './queue.ts';
 
@@ -58,7 +58,7 @@ export function simpleTrap(task: Task, vector: number, errorCode: number): boole
 
 /** IRET faulted on the way back to user mode: the system call, if it was one, is over. */
 export function forceIretFault(task: Task, fault: { vector: number; errorCode: number }): void {
-  task.origAx = -1n;
+  task.origAx = NO_CALL;
   task.threadInfo.status &= ~TS_COMPAT;
   simpleTrap(task, fault.vector, fault.errorCode);
 }

@@ -21,7 +21,7 @@ import {
   ssOf,
   user_64bit_mode,
 } from '../task/pt-regs.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { restore_altstack } from './altstack.ts';
 import { forceIretFault } from './fault.ts';
 import { fpu__restore_sig } from './fpstate.ts';
@@ -176,7 +176,7 @@ function restore_sigcontext(task: Task, bytes: Uint8Array, at: number, ucFlags: 
   for (let n = 0; n < 16; n++) gpr[n] = view.getBigUint64(offset[GPR_FIELDS[n]!], true);
   const flags = view.getBigUint64(offset.flags, true);
   regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (flags & FIX_EFLAGS);
-  task.origAx = -1n;
+  task.origAx = NO_CALL;
   const cs = view.getUint16(offset.cs, true) | 3;
   let ss = view.getUint16(offset.ss, true) | 3;
   // For the frames of old DOSEMU and CRIU, which hold no SS.

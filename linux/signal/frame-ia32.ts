@@ -11,7 +11,7 @@ import {
 import { compat_stack_t, SA_RESTORER } from '../abi/signal.ts';
 import { copy_from_user, copy_to_user } from '../mm/uaccess.ts';
 import { __USER_DS, __USER32_CS, csOf, loadDataSegment, setUserEntry, ssOf } from '../task/pt-regs.ts';
-import type { Task } from '../task/task.ts';
+import { NO_CALL, type Task } from '../task/task.ts';
 import { restore_altstack } from './altstack.ts';
 import { forceIretFault } from './fault.ts';
 import { fpu__restore_sig } from './fpstate.ts';
@@ -178,7 +178,7 @@ function ia32_restore_sigcontext(task: Task, bytes: Uint8Array, at: number): num
   regs.rcx = BigInt(sc.cx);
   regs.rax = BigInt(sc.ax);
   regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (BigInt(sc.flags) & FIX_EFLAGS);
-  task.origAx = -1n;
+  task.origAx = NO_CALL;
   const fault = setUserEntry(task, (sc.cs & 0xffff) | 3, (sc.ss & 0xffff) | 3, BigInt(sc.ip));
   if (fpu__restore_sig(task, sc.fpstate, true) !== 0) return -EFAULT;
   if (fault) forceIretFault(task, fault);

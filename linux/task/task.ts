@@ -64,6 +64,9 @@ export interface HwBreakpoint {
   readonly armedAddress: bigint;
 }
 
+/** orig_ax outside of a system call. */
+export const NO_CALL = -1n;
+
 export class Task {
   readonly kernel: Kernel;
   /** The thread id. */
@@ -80,8 +83,8 @@ export class Task {
 
   context: CpuContext;
   readonly threadInfo: ThreadInfo = { flags: 0, status: 0 };
-  /** pt_regs.orig_ax: the system call's number, -1 outside of one. */
-  origAx = -1n;
+  /** pt_regs.orig_ax: the system call's number, or NO_CALL. */
+  origAx = NO_CALL;
   /** GDT entries 12-14. */
   readonly tls: BigUint64Array = new BigUint64Array(3);
   /**
