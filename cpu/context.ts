@@ -1,6 +1,6 @@
 /** The registers of a task, in the CPU or out of it. */
 import { DebugRegisters } from './debug-registers.ts';
-import { Registers } from './registers.ts';
+import { RegisterBytes, Registers } from './registers.ts';
 import { CONTEXT_SIZE, State } from './state.ts';
 import type { WatchHit } from './watchpoints.ts';
 
@@ -22,7 +22,7 @@ export class CpuContext {
     this.saved = new Uint8Array(CONTEXT_SIZE);
     if (from) this.saved.set(from);
     else resetContext(new DataView(this.saved.buffer));
-    this.regs = new Registers(new DataView(this.saved.buffer));
+    this.regs = new Registers(new RegisterBytes(new DataView(this.saved.buffer)));
   }
 
   /** A copy of the registers as they are now (fork). */

@@ -17,7 +17,7 @@ import { MemoryAccess } from './memory-access.ts';
 import type { Mmu } from './mmu.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { RandomSource } from './random.ts';
-import type { Registers } from './registers.ts';
+import { RegisterBytes, type Registers } from './registers.ts';
 import { RunLoop } from './run-loop.ts';
 import type { RuntimeImports } from './runtime/module.ts';
 import { SegmentFile } from './segment.ts';
@@ -78,6 +78,8 @@ export class Cpu implements Port {
 
   /** All of linear memory. */
   readonly data: DataView;
+  /** The registers in the CPU. */
+  private readonly live: RegisterBytes;
   private readonly tlb: Tlb;
   private readonly cache: CodeCache;
   private readonly blocks: Blocks;
@@ -95,7 +97,8 @@ export class Cpu implements Port {
     this.avx512 = options.avx512 ?? false;
     this.memory = new PhysicalMemory(options.memoryLimit ?? DEFAULT_MEMORY_LIMIT);
     const { buffer, bytes } = this.memory;
-    this.data = new DataView(buffer);
+    this.data = this.memory.view;
+    this.live = new RegisterBytes(this.data);
     this.segments = new SegmentFile(new DataView(buffer, 0, PAGE_SIZE));
     this.tlb = new Tlb(bytes);
     this.cache = new CodeCache(this.memory);
@@ -158,7 +161,7 @@ export class Cpu implements Port {
     if (context === this.context) return;
     const old = this.context;
     old.saved.set(this.memory.bytes.subarray(0, CONTEXT_SIZE));
-    old.regs.rebind(new DataView(old.saved.buffer));
+    old.regs.moveBack();
     this.moveIn(context);
   }
 
@@ -210,7 +213,7 @@ export class Cpu implements Port {
   private moveIn(context: CpuContext): void {
     this.context = context;
     this.memory.bytes.set(context.saved, 0);
-    context.regs.rebind(this.data);
+    context.regs.moveTo(this.live);
     this.segmentsChanged();
   }
 

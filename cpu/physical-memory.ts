@@ -12,6 +12,7 @@ export class PhysicalMemory {
   readonly wasm: WebAssembly.Memory;
   readonly buffer: ArrayBuffer;
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   /** 1 for frames with decoded code. */
   readonly code: Uint8Array;
   /** The most frames that can be in use. */
@@ -29,6 +30,7 @@ export class PhysicalMemory {
     this.wasm = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
     this.buffer = this.wasm.buffer;
     this.bytes = new Uint8Array(this.buffer);
+    this.view = new DataView(this.buffer);
     this.frameLimit = Math.min(this.end - FIRST_FRAME, Math.floor(memoryLimit / PAGE_SIZE));
     this.code = new Uint8Array(this.end);
   }

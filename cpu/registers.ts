@@ -6,19 +6,38 @@ import { fieldSize, Segment, State, type StateField } from './state.ts';
 /** Bits of RFLAGS that exist; bit 1 is always set. */
 const RFLAGS_BITS = 0x3f7fd7;
 
-export class Registers {
-  private data: DataView;
-  private numbers: BigUint64Array;
+/** Where registers lie, laid out as in state.ts. */
+export class RegisterBytes {
+  readonly data: DataView;
+  readonly gpr: BigUint64Array;
 
   constructor(data: DataView) {
     this.data = data;
-    this.numbers = new BigUint64Array(data.buffer, data.byteOffset + State.gpr, 16);
+    this.gpr = new BigUint64Array(data.buffer, data.byteOffset + State.gpr, 16);
+  }
+}
+
+export class Registers {
+  private readonly saved: RegisterBytes;
+  private data: DataView;
+  private numbers: BigUint64Array;
+
+  /** @param saved where they are while the context is not in the CPU */
+  constructor(saved: RegisterBytes) {
+    this.saved = saved;
+    this.data = saved.data;
+    this.numbers = saved.gpr;
   }
 
-  /** For the CPU: the context moved into it or out of it. */
-  rebind(data: DataView): void {
-    this.data = data;
-    this.numbers = new BigUint64Array(data.buffer, data.byteOffset + State.gpr, 16);
+  /** For the CPU: the context moved into it. */
+  moveTo(bytes: RegisterBytes): void {
+    this.data = bytes.data;
+    this.numbers = bytes.gpr;
+  }
+
+  /** And out of it. */
+  moveBack(): void {
+    this.moveTo(this.saved);
   }
 
   /** The bytes of the context, laid out as in state.ts. */

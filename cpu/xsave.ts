@@ -195,8 +195,10 @@ function saveX87(view: DataView, out: DataView, wide: boolean): void {
   out.setBigUint64(8, wide ? fpu.fip : fpu.fip & 0xffffffffn, true);
   out.setBigUint64(16, wide ? fpu.fdp : fpu.fdp & 0xffffffffn, true);
   for (let i = 0; i < 8; i++) {
-    out.setBigUint64(32 + 16 * i, fpu.significand(i), true);
-    out.setBigUint64(40 + 16 * i, BigInt(fpu.signExponent(i)), true);
+    out.setUint32(32 + 16 * i, fpu.lowWord(i), true);
+    out.setUint32(36 + 16 * i, fpu.highWord(i), true);
+    out.setUint32(40 + 16 * i, fpu.signExponent(i), true);
+    out.setUint32(44 + 16 * i, 0, true);
   }
 }
 
@@ -225,7 +227,8 @@ function loadX87(view: DataView, from: DataView, wide: boolean): void {
     fpu.fdp &= 0xffffffffn;
   }
   for (let i = 0; i < 8; i++) {
-    fpu.writeRaw(i, from.getUint16(40 + 16 * i, true), from.getBigUint64(32 + 16 * i, true));
+    const at = 32 + 16 * i;
+    fpu.writeWords(i, from.getUint16(at + 8, true), from.getUint32(at + 4, true), from.getUint32(at, true));
   }
   fpu.tags = from.getUint8(4);
   fpu.summarise();
@@ -343,19 +346,21 @@ export function readHeader(
   from: DataView,
   xcr0: number,
 ): { components: number; features: number | undefined } | undefined {
-  const bv = from.getBigUint64(XSAVE_HEADER, true);
-  const comp = from.getBigUint64(XSAVE_HEADER + 8, true);
-  if (bv & ~BigInt(xcr0) || !isZero(from, XSAVE_HEADER + 16, 8)) {
+  const components = from.getUint32(XSAVE_HEADER, true);
+  const features = from.getUint32(XSAVE_HEADER + 8, true);
+  const compacted = from.getUint32(XSAVE_HEADER + 12, true);
+  // The upper half of XSTATE_BV and what is reserved.
+  if (components & ~xcr0 || !isZero(from, XSAVE_HEADER + 4, 4) || !isZero(from, XSAVE_HEADER + 16, 8)) {
     return undefined;
   }
-  if (comp === 0n) {
-    return { components: Number(bv), features: undefined };
+  if (features === 0 && compacted === 0) {
+    return { components, features: undefined };
   }
-  const features = comp & ((1n << 63n) - 1n);
-  if (!(comp >> 63n) || features & ~BigInt(xcr0) || bv & ~features || !isZero(from, XSAVE_HEADER + 24, 40)) {
+  // Of its upper half XCOMP_BV has bit 63 alone.
+  if (compacted !== 0x8000_0000 || features & ~xcr0 || components & ~features) {
     return undefined;
   }
-  return { components: Number(bv), features: Number(features) };
+  return isZero(from, XSAVE_HEADER + 24, 40) ? { components, features } : undefined;
 }
 
 /**

@@ -19,8 +19,9 @@ export function addr(raw: bigint | number): Addr | undefined {
 /** A number known to be a user address. */
 export const asAddr = (n: number): Addr => n as Addr;
 export const vpnOf = (a: number): number => Math.floor(a / PAGE_SIZE);
-export const pageOf = (a: number): Addr => (a - (a % PAGE_SIZE)) as Addr;
-export const pageOffset = (a: number): number => a % PAGE_SIZE;
+export const pageOf = (a: number): Addr => (Math.floor(a / PAGE_SIZE) * PAGE_SIZE) as Addr;
+/** The remainder by hand: V8 calls a function for `%` of numbers beyond 32 bits. */
+export const pageOffset = (a: number): number => a - Math.floor(a / PAGE_SIZE) * PAGE_SIZE;
 /** PAGE_ALIGN(). */
 export const pageAlign = (a: number): Addr => pageOf(a + PAGE_SIZE - 1);
 export const hex = (a: number | bigint): string => `0x${a.toString(16)}`;

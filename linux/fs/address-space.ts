@@ -71,6 +71,18 @@ export class AddressSpace {
     return this.page(index);
   }
 
+  /** Bytes of one page that is cached, where they lie. */
+  inPlace(pos: number, count: number): Uint8Array | undefined {
+    const index = Math.floor(pos / PAGE_SIZE);
+    const offset = pos - index * PAGE_SIZE;
+    const length = Math.min(count, this.size - pos);
+    if (length <= 0 || offset + length > PAGE_SIZE) return undefined;
+    const frame = this.pages.get(index);
+    if (frame === undefined) return undefined;
+    const at = frame * PAGE_SIZE + offset;
+    return this.memory.bytes.subarray(at, at + length);
+  }
+
   /** @returns the bytes, or -EIO when the host's file is gone */
   read(pos: number, count: number): Uint8Array | number {
     const length = Math.max(0, Math.min(count, this.size - pos));

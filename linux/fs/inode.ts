@@ -182,6 +182,11 @@ export abstract class Inode {
   read(_file: File, _pos: number, _count: number): Uint8Array | number {
     return this.isDir() ? -EISDIR : -EINVAL;
   }
+  /** As `read`: the bytes where they lie in memory, to be copied at once; undefined when they do not lie together. */
+  readInPlace(_file: File, _pos: number, _count: number): Uint8Array | undefined {
+    return undefined;
+  }
+  /** `bytes` may be the inode's to keep, but for a regular file. */
   write(_file: File, _pos: number, _bytes: Uint8Array): number {
     return this.isDir() ? -EBADF : -EINVAL;
   }

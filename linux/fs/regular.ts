@@ -47,6 +47,12 @@ export class RegularInode extends Inode {
     return this.content.read(pos, count);
   }
 
+  override readInPlace(_file: File, pos: number, count: number): Uint8Array | undefined {
+    const bytes = this.content.inPlace(pos, count);
+    if (bytes !== undefined) this.touchAtime();
+    return bytes;
+  }
+
   override write(_file: File, pos: number, bytes: Uint8Array): number {
     if (bytes.length === 0) return 0;
     const seals = this.seals ?? 0;

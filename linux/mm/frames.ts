@@ -6,6 +6,7 @@ import { Scratch } from './scratch.ts';
 /** What the mm needs of the machine's memory: a part of cpu/physical-memory.ts. */
 export interface FrameMemory {
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   allocFrame(): number;
   freeFrame(frame: number): void;
   setAside(n: number): number;

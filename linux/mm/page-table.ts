@@ -19,6 +19,9 @@ export const MAX_LEAVES = 1 << 18;
 export class PageTable {
   readonly leaves: Map<number, Int32Array> = new Map();
   readonly budget: TableBudget;
+  /** The leaf that was asked for last: the next question is mostly for the same. */
+  private top = -1;
+  private leaf: Int32Array | undefined;
 
   constructor(budget: TableBudget) {
     this.budget = budget;
@@ -26,24 +29,34 @@ export class PageTable {
 
   /** Whether the entry's leaf is there, or the machine may have one more. */
   roomFor(vpn: number): boolean {
-    return this.budget.leaves < MAX_LEAVES || this.leaves.has(Math.floor(vpn / 512));
+    return this.budget.leaves < MAX_LEAVES || this.leafOf(Math.floor(vpn / 512)) !== undefined;
   }
 
   /** The entry of a page, 0 when there is none. */
   get(vpn: number): number {
-    const leaf = this.leaves.get(Math.floor(vpn / 512));
-    return leaf === undefined ? 0 : leaf[vpn % 512]!;
+    const top = Math.floor(vpn / 512);
+    const leaf = this.leafOf(top);
+    return leaf === undefined ? 0 : leaf[vpn - top * 512]!;
+  }
+
+  private leafOf(top: number): Int32Array | undefined {
+    if (top !== this.top) {
+      this.leaf = this.leaves.get(top);
+      this.top = top;
+    }
+    return this.leaf;
   }
 
   set(vpn: number, pte: number): void {
     const top = Math.floor(vpn / 512);
-    let leaf = this.leaves.get(top);
+    let leaf = this.leafOf(top);
     if (leaf === undefined) {
       leaf = new Int32Array(512);
       this.leaves.set(top, leaf);
+      this.leaf = leaf;
       this.budget.leaves++;
     }
-    leaf[vpn % 512] = pte;
+    leaf[vpn - top * 512] = pte;
   }
 
   /** Calls `visit` for each present page of [start, end), in order. The visitor may change the entry it is at. */
@@ -68,6 +81,7 @@ export class PageTable {
 
   /** Forgets the entries of [start, end) whose leaf lies wholly inside, so that an mm does not keep dead leaves. */
   dropLeaves(start: number, end: number): void {
+    this.top = -1;
     for (const [top] of this.leaves)
       if (top * 512 >= start && (top + 1) * 512 <= end && this.leaves.delete(top)) this.budget.leaves--;
   }

@@ -25,5 +25,8 @@ export class Scratch {
 /** Who has the buffer: two uses never share one. */
 export const SCRATCH_FRAME = 0,
   SCRATCH_XSTATE = 1,
-  SCRATCH_STAT = 2;
-export type ScratchUse = 0 | 1 | 2;
+  SCRATCH_STAT = 2,
+  SCRATCH_WRITE = 3;
+export type ScratchUse = 0 | 1 | 2 | 3;
+/** Bytes of the buffer for what is written to a file. */
+export const SCRATCH_WRITE_SIZE = 65536;

@@ -1,7 +1,7 @@
-import { Access } from '../../cpu/mmu.ts';
+import { Access, PERM_W } from '../../cpu/mmu.ts';
 import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
 import { asciiEnd, asciiSlice, decodeName } from '../abi/names.ts';
-import { PAGE_SIZE, TASK_SIZE_MAX } from '../addr.ts';
+import { PAGE_SIZE, pageOffset, TASK_SIZE_MAX, vpnOf } from '../addr.ts';
 import { gupAllowed, pageFor, VSYSCALL_VPN } from './fault.ts';
 import type { Mm } from './mm.ts';
 import { PTE_FILE, pteFrame } from './page-table.ts';
@@ -25,9 +25,11 @@ export const access_ok = (address: number, size: number): boolean =>
 
 /** Small copies are made byte by byte: views of the machine's memory cost more than that. */
 const SMALL = 64;
+/** A page and what of it lies in the next one. */
+const FEW_PAGES = 2;
 
 function copyBytes(to: Uint8Array, at: number, from: Uint8Array, source: number, n: number): void {
-  if (n > SMALL) to.set(from.subarray(source, source + n), at);
+  if (n > SMALL) to.set(n === from.length ? from : from.subarray(source, source + n), at);
   else for (let i = 0; i < n; i++) to[at + i] = from[source + i]!;
 }
 
@@ -48,7 +50,7 @@ export function copy_from_user_partial(mm: Mm, address: number, out: Uint8Array)
   for (let done = 0; done < out.length; ) {
     const from = resolve(mm, address + done, Access.Read);
     if (from < 0) return done;
-    const n = Math.min(PAGE_SIZE - (from % PAGE_SIZE), out.length - done);
+    const n = Math.min(PAGE_SIZE - pageOffset(from), out.length - done);
     copyBytes(out, done, bytes, from, n);
     done += n;
   }
@@ -67,7 +69,7 @@ export function copy_to_user_partial(mm: Mm, address: number, data: Uint8Array):
   for (let done = 0; done < data.length; ) {
     const to = resolve(mm, address + done, Access.Write);
     if (to < 0) return done;
-    const n = Math.min(PAGE_SIZE - (to % PAGE_SIZE), data.length - done);
+    const n = Math.min(PAGE_SIZE - pageOffset(to), data.length - done);
     copyBytes(memory.bytes, to, data, done, n);
     memory.noteWrite(Math.floor(to / PAGE_SIZE));
     done += n;
@@ -75,9 +77,39 @@ export function copy_to_user_partial(mm: Mm, address: number, data: Uint8Array):
   return data.length;
 }
 
+/** Whether the pages of a range are there and can be written without more ado; not asked of more than a few. */
+export function pagesWritable(mm: Mm, address: number, size: number): boolean {
+  const last = vpnOf(address + size - 1);
+  const first = vpnOf(address);
+  if (last - first > FEW_PAGES) return false;
+  for (let vpn = first; vpn <= last; vpn++) {
+    const found = mm.peek(vpn);
+    if (found < 0 || (found & PERM_W) === 0) return false;
+  }
+  return true;
+}
+
 /** clear_user(). @returns 0 or -EFAULT */
 export const clear_user = (mm: Mm, address: number, size: number): number =>
   copy_to_user(mm, address, new Uint8Array(size));
+
+/** Where a number lies in the machine's memory; -1 on a fault, and where it crosses the end of a page. */
+const numberAt = (mm: Mm, address: number, size: number, access: Access): number =>
+  access_ok(address, size) && pageOffset(address) + size <= PAGE_SIZE ? resolve(mm, address, access) : -1;
+
+/** put_user() of a number that `put` writes. @returns 0 or -EFAULT */
+function putNumber(mm: Mm, address: number, size: number, put: (view: DataView, at: number) => void): number {
+  const { memory } = mm.frames;
+  const at = numberAt(mm, address, size, Access.Write);
+  if (at < 0) {
+    const bytes = new Uint8Array(size);
+    put(new DataView(bytes.buffer), 0);
+    return copy_to_user(mm, address, bytes);
+  }
+  put(memory.view, at);
+  memory.noteWrite(Math.floor(at / PAGE_SIZE));
+  return 0;
+}
 
 const fetchWord = (mm: Mm, address: number, size: number): Uint8Array | undefined => {
   const bytes = copy_from_user(mm, address, size);
@@ -85,38 +117,44 @@ const fetchWord = (mm: Mm, address: number, size: number): Uint8Array | undefine
 };
 
 /** get_user() of one byte; undefined on a fault. */
-export const get_user_u8 = (mm: Mm, address: number): number | undefined => fetchWord(mm, address, 1)?.[0];
+export function get_user_u8(mm: Mm, address: number): number | undefined {
+  const at = numberAt(mm, address, 1, Access.Read);
+  return at < 0 ? undefined : mm.frames.memory.view.getUint8(at);
+}
 
 export function get_user_u16(mm: Mm, address: number): number | undefined {
+  const at = numberAt(mm, address, 2, Access.Read);
+  if (at >= 0) return mm.frames.memory.view.getUint16(at, true);
   const b = fetchWord(mm, address, 2);
   return b && b[0]! + b[1]! * 0x100;
 }
 
 export function get_user_u32(mm: Mm, address: number): number | undefined {
+  const at = numberAt(mm, address, 4, Access.Read);
+  if (at >= 0) return mm.frames.memory.view.getUint32(at, true);
   const b = fetchWord(mm, address, 4);
   return b && (b[0]! | (b[1]! << 8) | (b[2]! << 16) | (b[3]! << 24)) >>> 0;
 }
 
 export function get_user_u64(mm: Mm, address: number): bigint | undefined {
+  const at = numberAt(mm, address, 8, Access.Read);
+  if (at >= 0) return mm.frames.memory.view.getBigUint64(at, true);
   const b = fetchWord(mm, address, 8);
   return b && new DataView(b.buffer).getBigUint64(0, true);
 }
 
 /** put_user(). @returns 0 or -EFAULT */
 export const put_user_u8 = (mm: Mm, address: number, value: number): number =>
-  copy_to_user(mm, address, Uint8Array.of(value));
+  putNumber(mm, address, 1, (view, at) => view.setUint8(at, value));
 
 export const put_user_u16 = (mm: Mm, address: number, value: number): number =>
-  copy_to_user(mm, address, Uint8Array.of(value, value >> 8));
+  putNumber(mm, address, 2, (view, at) => view.setUint16(at, value, true));
 
 export const put_user_u32 = (mm: Mm, address: number, value: number): number =>
-  copy_to_user(mm, address, Uint8Array.of(value, value >> 8, value >> 16, value >> 24));
+  putNumber(mm, address, 4, (view, at) => view.setUint32(at, value, true));
 
-export function put_user_u64(mm: Mm, address: number, value: bigint | number): number {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
-  return copy_to_user(mm, address, bytes);
-}
+export const put_user_u64 = (mm: Mm, address: number, value: bigint | number): number =>
+  putNumber(mm, address, 8, (view, at) => view.setBigUint64(at, BigInt(value), true));
 
 /** The bytes of a string up to its NUL, at most `max`; -EFAULT, or -ENAMETOOLONG when no NUL is among them. */
 export function strnbytes_from_user(mm: Mm, address: number, max: number): Uint8Array | number {
@@ -142,7 +180,7 @@ export function strncpy_from_user(mm: Mm, address: number, max: number): string 
   const from = access_ok(address, 1) ? resolve(mm, address, Access.Read) : -1;
   if (from < 0) return -EFAULT;
   const memory = mm.frames.memory.bytes;
-  const end = asciiEnd(memory, from, from + Math.min(PAGE_SIZE - (from % PAGE_SIZE), max));
+  const end = asciiEnd(memory, from, from + Math.min(PAGE_SIZE - pageOffset(from), max));
   if (end >= 0) return asciiSlice(memory, from, end);
   const bytes = strnbytes_from_user(mm, address, max);
   return typeof bytes === 'number' ? bytes : decodeName(bytes);

@@ -35,9 +35,11 @@ import { RLIMIT_FSIZE } from '../abi/process.ts';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../abi/signal.ts';
 import { block, type SysResult } from '../entry/syscall-row.ts';
 import { type File, fput } from '../fs/file.ts';
+import type { Inode } from '../fs/inode.ts';
 import { fsnotify, IN_ACCESS, IN_MODIFY } from '../fs/inotify.ts';
 import { FifoInode } from '../fs/pipe.ts';
-import { access_ok, copy_from_user_partial, copy_to_user_partial, put_user_u64 } from '../mm/uaccess.ts';
+import { SCRATCH_WRITE, SCRATCH_WRITE_SIZE } from '../mm/scratch.ts';
+import { access_ok, copy_from_user_partial, copy_to_user_partial, pagesWritable, put_user_u64 } from '../mm/uaccess.ts';
 import { send_signal } from '../signal/queue.ts';
 import type { Task } from '../task/task.ts';
 import {
@@ -92,7 +94,9 @@ export function do_readv(task: Task, fd: number, segments: readonly Segment[] | 
         want = writableBytes(task, base + used, want);
         if (want === 0) return done > 0 ? finish() : -EFAULT;
       }
-      const bytes = inode.read(file, at, want);
+      // A page that is made for the user's bytes might be taken from the cache.
+      const ready = pagesWritable(task.mm, base + used, want);
+      const bytes = (ready ? inode.readInPlace(file, at, want) : undefined) ?? inode.read(file, at, want);
       if (typeof bytes === 'number') {
         if (done > 0) return finish();
         return bytes === -EAGAIN ? waitForFile(task, file) : bytes;
@@ -130,10 +134,8 @@ function limitWrite(task: Task, file: File, pos: number, count: number): number 
   return count;
 }
 
-/** Bytes of the segments from `from` on, at most a chunk, as far as memory can be read. */
-function gather(task: Task, segments: readonly Segment[], from: number): Uint8Array {
-  const total = segments.reduce((sum, s) => sum + s.length, 0);
-  const out = new Uint8Array(Math.min(CHUNK, total - from));
+/** Fills `out` with bytes of the segments from `from` on. @returns it, or its beginning as far as memory can be read */
+function gather(task: Task, segments: readonly Segment[], from: number, out: Uint8Array): Uint8Array {
   let skip = from;
   let done = 0;
   for (const { base, length } of segments) {
@@ -148,6 +150,13 @@ function gather(task: Task, segments: readonly Segment[], from: number): Uint8Ar
     skip = 0;
   }
   return done === out.length ? out : out.subarray(0, done);
+}
+
+/** Where the bytes of a write stand, at most a chunk: a regular file copies them, others may keep them. */
+function roomFor(task: Task, inode: Inode, size: number): Uint8Array {
+  if (size > SCRATCH_WRITE_SIZE || !inode.isReg()) return new Uint8Array(Math.min(CHUNK, size));
+  const room = task.mm.frames.scratch.unset(SCRATCH_WRITE, SCRATCH_WRITE_SIZE);
+  return size === SCRATCH_WRITE_SIZE ? room : room.subarray(0, size);
 }
 
 /** do_readv_writev(WRITE). */
@@ -165,7 +174,7 @@ export function do_writev(task: Task, fd: number, segments: readonly Segment[] |
   if (at < 0) return -EINVAL;
   if (total === 0) return inode.write(file, at, new Uint8Array(0));
   while (done < total) {
-    let bytes = gather(task, segments, done);
+    let bytes = gather(task, segments, done, roomFor(task, inode, total - done));
     if (bytes.length === 0) return done > 0 ? done : -EFAULT;
     const allowed = limitWrite(task, file, at, bytes.length);
     if (allowed < 0) return done > 0 ? done : allowed;

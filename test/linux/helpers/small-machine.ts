@@ -10,6 +10,7 @@ import { init_vdso } from '../../../linux/vdso/vvar.ts';
 /** A few thousand frames without a CPU. */
 class SmallMemory implements FrameMemory {
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   private next = 1;
   readonly free: number[] = [];
   inUse = 0;
@@ -17,6 +18,7 @@ class SmallMemory implements FrameMemory {
 
   constructor(frames: number) {
     this.bytes = new Uint8Array(2 * frames * 4096);
+    this.view = new DataView(this.bytes.buffer);
     this.frameLimit = frames;
   }
   allocFrame(): number {

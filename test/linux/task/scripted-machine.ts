@@ -6,7 +6,7 @@ import type { Exit } from '../../../cpu/exit.ts';
 import type { Mmu } from '../../../cpu/mmu.ts';
 import { PhysicalMemory } from '../../../cpu/physical-memory.ts';
 import { RandomSource } from '../../../cpu/random.ts';
-import { Registers } from '../../../cpu/registers.ts';
+import { RegisterBytes, Registers } from '../../../cpu/registers.ts';
 import { CONTEXT_SIZE, Segment, State } from '../../../cpu/state.ts';
 import { initFpu, XCR0 } from '../../../cpu/xsave.ts';
 import { makeTask } from '../../../linux/exec/init.ts';
@@ -29,7 +29,7 @@ class ScriptedContext {
 
   constructor(from?: ArrayBuffer) {
     const buffer = from?.slice(0) ?? new ArrayBuffer(CONTEXT_SIZE);
-    this.regs = new Registers(new DataView(buffer));
+    this.regs = new Registers(new RegisterBytes(new DataView(buffer)));
     if (!from) initFpu(this.regs);
   }
   clone(): ScriptedContext {
