@@ -59,6 +59,9 @@ export class Registers {
   gprHalf(index: number): number {
     return this.data.getUint32(State.gpr + index * 4, true);
   }
+  setGprHalf(index: number, v: number): void {
+    this.data.setUint32(State.gpr + index * 4, v, true);
+  }
 
   get rip(): bigint {
     return this.data.getBigUint64(State.rip, true);

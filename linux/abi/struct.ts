@@ -96,8 +96,9 @@ export function struct<const Fs extends readonly Field[]>(
     end = at + WIDTH[type] * (count ?? 1);
   }
   const size = Math.ceil(end / structAlign) * structAlign;
-  const parser = makeParser(placed);
-  const offset = Object.fromEntries(placed.map((p) => [p.name, p.at])) as Struct<Fs>['offset'];
+  const parser = makeParser(placed, size);
+  // Parsed, it has a shape as a literal has; what gets many names one by one becomes a hash table in V8.
+  const offset = JSON.parse(JSON.stringify(Object.fromEntries(placed.map((p) => [p.name, p.at]))));
   let writer: Writer | undefined;
   const writeTo: Struct<Fs>['writeTo'] = (bytes, value, at = 0) => {
     writer ??= makeWriter(placed);
@@ -107,7 +108,8 @@ export function struct<const Fs extends readonly Field[]>(
     name,
     size,
     offset,
-    read: (bytes, at = 0) => parser.parse(bytes.subarray(at, at + size)) as StructValue<Fs>,
+    read: (bytes, at = 0) =>
+      parser.parse(bytes.length === size ? bytes : bytes.subarray(at, at + size)) as StructValue<Fs>,
     write: (value) => {
       const bytes = new Uint8Array(size);
       writeTo(bytes, value);
@@ -121,22 +123,29 @@ interface Reader {
   parse(bytes: Uint8Array): unknown;
 }
 
-/** A structure of numbers alone: one expression, compiled at the first use. */
-function makeReader(placed: readonly Placed[]): Reader {
+/**
+ * A structure of numbers alone: one expression, compiled at the first use. The bytes are copied to where a view is already:
+ * V8 has to move small arrays out of its heap to make one.
+ */
+function makeReader(placed: readonly Placed[], size: number): Reader {
   let read: ((view: DataView) => unknown) | undefined;
+  const room = new Uint8Array(size);
+  const view = new DataView(room.buffer);
   const fields = placed
     .filter((p) => !p.name.startsWith('_'))
     .map((p) => `${p.name}: view.${GETTER[p.type]}(${p.at}, true)`);
   return {
     parse(bytes) {
       read ??= new Function('view', `return { ${fields.join(', ')} };`) as (view: DataView) => unknown;
-      return read(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      if (bytes.length < size) throw new RangeError(`a structure of ${size} bytes in ${bytes.length}`);
+      room.set(bytes);
+      return read(view);
     },
   };
 }
 
-function makeParser(placed: readonly Placed[]): Reader {
-  if (placed.every((p) => p.count === undefined)) return makeReader(placed);
+function makeParser(placed: readonly Placed[], size: number): Reader {
+  if (placed.every((p) => p.count === undefined)) return makeReader(placed, size);
   const parser = new Parser();
   let position = 0;
   for (const p of placed) {

@@ -3,23 +3,31 @@
  * than 64 bytes from outside of its heap, which costs more than the rest of such a call. No state: each use begins anew.
  */
 export class Scratch {
-  readonly #kept = new Map<number, Uint8Array>();
+  readonly #kept = new Map<number, ScratchBuffer>();
 
   /** Zeroes, until the next call with the same use and size. */
-  zeroed(use: ScratchUse, size: number): Uint8Array {
-    return this.unset(use, size).fill(0);
+  zeroed(use: ScratchUse, size: number): ScratchBuffer {
+    const buffer = this.unset(use, size);
+    buffer.bytes.fill(0);
+    return buffer;
   }
 
   /** Bytes that the caller writes all of. */
-  unset(use: ScratchUse, size: number): Uint8Array {
+  unset(use: ScratchUse, size: number): ScratchBuffer {
     const key = size * 8 + use;
-    let bytes = this.#kept.get(key);
-    if (bytes === undefined) {
-      bytes = new Uint8Array(size);
-      this.#kept.set(key, bytes);
+    let buffer = this.#kept.get(key);
+    if (buffer === undefined) {
+      const bytes = new Uint8Array(size);
+      buffer = { bytes, view: new DataView(bytes.buffer) };
+      this.#kept.set(key, buffer);
     }
-    return bytes;
+    return buffer;
   }
+}
+
+export interface ScratchBuffer {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
 }
 
 /** Who has the buffer: two uses never share one. */

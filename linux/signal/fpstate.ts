@@ -9,7 +9,14 @@ import {
   fpx_sw_bytes,
 } from '../abi/sigcontext.ts';
 import { SCRATCH_XSTATE } from '../mm/scratch.ts';
-import { access_ok, copy_from_user, copy_from_user_partial, copy_to_user, get_user_u32 } from '../mm/uaccess.ts';
+import {
+  access_ok,
+  copy_from_user,
+  copy_from_user_into,
+  copy_from_user_partial,
+  copy_to_user,
+  get_user_u32,
+} from '../mm/uaccess.ts';
 import type { Task } from '../task/task.ts';
 
 /** `xfeatures_mask`: XCR0 of the machine. */
@@ -38,9 +45,8 @@ export function copy_fpstate_to_sigframe(task: Task, frame: MathFrame, ia32: boo
   const { regs } = task;
   const features = xfeatures(task);
   const size = xstateSize(features);
-  const image = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, size + 4);
+  const { bytes: image, view } = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, size + 4);
   xsave(regs, features, true, 16, image);
-  const view = new DataView(image.buffer);
   fpx_sw_bytes.writeTo(
     image,
     {
@@ -106,15 +112,15 @@ function failed(task: Task): number {
 
 /** check_for_xstate(): the software bytes and the second magic, or only the legacy area counts. */
 function check_for_xstate(task: Task, fx: number): { image: Uint8Array; mask: number } | undefined {
-  const software = copy_from_user(task.mm, fx + FPX_SW_OFFSET, fpx_sw_bytes.size);
-  if (typeof software === 'number') return undefined;
+  const { bytes: software } = task.mm.frames.scratch.unset(SCRATCH_XSTATE, fpx_sw_bytes.size);
+  if (!copy_from_user_into(task.mm, fx + FPX_SW_OFFSET, software)) return undefined;
   const sw = fpx_sw_bytes.read(software);
   if (sw.magic1 !== FP_XSTATE_MAGIC1) return undefined;
   if (sw.xstate_size < FXSAVE_SIZE + XSAVE_HEADER_SIZE || sw.xstate_size > xstateSize(xfeatures(task)))
     return undefined;
   if (sw.xstate_size > sw.extended_size) return undefined;
   if (!access_ok(fx, sw.xstate_size)) return undefined;
-  const image = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, xstateSize(xfeatures(task)));
+  const image = task.mm.frames.scratch.zeroed(SCRATCH_XSTATE, xstateSize(xfeatures(task))).bytes;
   if (copy_from_user_partial(task.mm, fx, image.subarray(0, sw.xstate_size)) < sw.xstate_size) return undefined;
   if (get_user_u32(task.mm, fx + sw.xstate_size) !== FP_XSTATE_MAGIC2) return undefined;
   return { image, mask: Number(sw.xfeatures & BigInt(xfeatures(task))) };

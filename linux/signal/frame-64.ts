@@ -39,13 +39,12 @@ export function setup_rt_frame_64(task: Task, ksig: KSignal): number {
   const placed = get_sigframe(task, ksig.ka, layout.size, false);
   if (!placed) return -EFAULT;
   const { frame, fpstate } = placed;
-  const bytes = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
-  const view = new DataView(bytes.buffer);
+  const { bytes, view } = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
   if ((ksig.ka.flags & SA_RESTORER) === 0) return -EFAULT;
   view.setBigUint64(layout.pretcode, ksig.ka.restorer, true);
   view.setBigUint64(layout.uc_flags, BigInt(frame_uc_flags(task)), true);
   stack_t.writeTo(bytes, { ss_sp: task.sas.sp, ss_flags: task.sas.flags | 0, ss_size: task.sas.size }, layout.uc_stack);
-  setup_sigcontext(task, bytes, layout.mcontext, fpstate);
+  setup_sigcontext(task, view, layout.mcontext, fpstate);
   view.setBigUint64(layout.sigmask, sigmask_to_save(task), true);
   let error: number;
   if (wantsSiginfo(ksig.ka)) {
@@ -72,8 +71,7 @@ export function setup_rt_frame_x32(task: Task, ksig: KSignal): number {
   const placed = get_sigframe(task, ksig.ka, layout.size, false);
   if (!placed) return -EFAULT;
   const { frame, fpstate } = placed;
-  const bytes = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
-  const view = new DataView(bytes.buffer);
+  const { bytes, view } = task.mm.frames.scratch.zeroed(SCRATCH_FRAME, layout.size);
   if ((ksig.ka.flags & SA_RESTORER) === 0) return -EFAULT;
   view.setBigUint64(layout.pretcode, ksig.ka.restorer, true);
   view.setUint32(layout.uc_flags, frame_uc_flags(task), true);
@@ -86,7 +84,7 @@ export function setup_rt_frame_x32(task: Task, ksig: KSignal): number {
     },
     layout.uc_stack,
   );
-  setup_sigcontext(task, bytes, layout.mcontext, fpstate);
+  setup_sigcontext(task, view, layout.mcontext, fpstate);
   view.setBigUint64(layout.sigmask, sigmask_to_save(task), true);
   if (wantsSiginfo(ksig.ka)) bytes.set(siginfoTo32(ksig.info, true), layout.info);
   const error = copy_to_user(mm, frame, wantsSiginfo(ksig.ka) ? bytes : bytes.subarray(0, layout.info));
@@ -112,28 +110,32 @@ function frame_uc_flags(task: Task): number {
   return UC_FP_XSTATE | UC_SIGCONTEXT_SS | (user_64bit_mode(task) ? UC_STRICT_RESTORE_SS : 0);
 }
 
-/** Where the registers stand in a frame, in the order of their numbers. */
-const GPR_FIELDS = [
-  ...(['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const),
-  ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
-];
+/** Where the registers stand in a sigcontext, in the order of their numbers. */
+const GPR_OFFSETS = (
+  [
+    ...(['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'] as const),
+    ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
+  ] as const
+).map((name) => sigcontext_64.offset[name]);
 
 /** setup_sigcontext(). */
-function setup_sigcontext(task: Task, bytes: Uint8Array, at: number, fpstate: number): void {
+function setup_sigcontext(task: Task, view: DataView, at: number, fpstate: number): void {
   const { regs } = task;
   const { offset } = sigcontext_64;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, sigcontext_64.size);
-  const { gpr } = regs;
-  for (let n = 0; n < 16; n++) view.setBigUint64(offset[GPR_FIELDS[n]!], gpr[n]!, true);
-  view.setBigUint64(offset.ip, regs.rip, true);
-  view.setBigUint64(offset.flags, regs.rflags, true);
-  view.setUint16(offset.cs, csOf(task), true);
-  view.setUint16(offset.ss, ssOf(task), true);
-  view.setBigUint64(offset.err, BigInt(task.errorCode), true);
-  view.setBigUint64(offset.trapno, BigInt(task.trapNr), true);
-  view.setBigUint64(offset.oldmask, sigmask_to_save(task), true);
-  view.setBigUint64(offset.cr2, task.cr2, true);
-  view.setBigUint64(offset.fpstate, BigInt(fpstate), true);
+  for (let n = 0; n < 16; n++) {
+    const to = at + GPR_OFFSETS[n]!;
+    view.setUint32(to, regs.gprHalf(2 * n), true);
+    view.setUint32(to + 4, regs.gprHalf(2 * n + 1), true);
+  }
+  view.setBigUint64(at + offset.ip, regs.rip, true);
+  view.setBigUint64(at + offset.flags, regs.rflags, true);
+  view.setUint16(at + offset.cs, csOf(task), true);
+  view.setUint16(at + offset.ss, ssOf(task), true);
+  view.setBigUint64(at + offset.err, BigInt(task.errorCode), true);
+  view.setBigUint64(at + offset.trapno, BigInt(task.trapNr), true);
+  view.setBigUint64(at + offset.oldmask, sigmask_to_save(task), true);
+  view.setBigUint64(at + offset.cr2, task.cr2, true);
+  view.setBigUint64(at + offset.fpstate, BigInt(fpstate), true);
 }
 
 /** sys_rt_sigreturn(): the frame lies 8 bytes below RSP, as the handler's `ret` took the return address. */
@@ -149,12 +151,11 @@ export function sys32_x32_rt_sigreturn(task: Task): bigint | number {
 function sigreturn64(task: Task, layout: typeof rt_sigframe | typeof rt_sigframe_x32, x32: boolean): bigint | number {
   const { regs, mm } = task;
   const frame = Number(regs.rsp) - 8;
-  const bytes = task.mm.frames.scratch.unset(SCRATCH_FRAME, layout.info);
+  const { bytes, view } = task.mm.frames.scratch.unset(SCRATCH_FRAME, layout.info);
   if (!copy_from_user_into(mm, frame, bytes)) return badFrame(task);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
   const flags = x32 ? view.getUint32(layout.uc_flags, true) : Number(view.getBigUint64(layout.uc_flags, true) & 7n);
   set_current_blocked(task, view.getBigUint64(layout.sigmask, true));
-  if (restore_sigcontext(task, bytes, layout.mcontext, flags) !== 0) return badFrame(task);
+  if (restore_sigcontext(task, view, layout.mcontext, flags) !== 0) return badFrame(task);
   if (restore_altstack(task, frame + layout.uc_stack, x32) !== 0) return badFrame(task);
   return task.regs.rax;
 }
@@ -167,22 +168,24 @@ export function badFrame(task: Task): number {
 }
 
 /** restore_sigcontext(), arch/x86/kernel/signal.c. */
-function restore_sigcontext(task: Task, bytes: Uint8Array, at: number, ucFlags: number): number {
+function restore_sigcontext(task: Task, view: DataView, at: number, ucFlags: number): number {
   const { regs } = task;
   const { offset } = sigcontext_64;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, sigcontext_64.size);
-  const { gpr } = regs;
   task.restartBlock = { fn: 'none' };
-  for (let n = 0; n < 16; n++) gpr[n] = view.getBigUint64(offset[GPR_FIELDS[n]!], true);
-  const flags = view.getBigUint64(offset.flags, true);
+  for (let n = 0; n < 16; n++) {
+    const from = at + GPR_OFFSETS[n]!;
+    regs.setGprHalf(2 * n, view.getUint32(from, true));
+    regs.setGprHalf(2 * n + 1, view.getUint32(from + 4, true));
+  }
+  const flags = view.getBigUint64(at + offset.flags, true);
   regs.rflags = (regs.rflags & ~FIX_EFLAGS) | (flags & FIX_EFLAGS);
   task.origAx = NO_CALL;
-  const cs = view.getUint16(offset.cs, true) | 3;
-  let ss = view.getUint16(offset.ss, true) | 3;
+  const cs = view.getUint16(at + offset.cs, true) | 3;
+  let ss = view.getUint16(at + offset.ss, true) | 3;
   // For the frames of old DOSEMU and CRIU, which hold no SS.
   if ((ucFlags & UC_STRICT_RESTORE_SS) === 0 && cs === __USER_CS) ss = force_valid_ss(task, ss);
-  const fault = setUserEntry(task, cs, ss, view.getBigUint64(offset.ip, true));
-  const fpstate = Number(view.getBigUint64(offset.fpstate, true));
+  const fault = setUserEntry(task, cs, ss, view.getBigUint64(at + offset.ip, true));
+  const fpstate = Number(view.getBigUint64(at + offset.fpstate, true));
   if (fpu__restore_sig(task, fpstate, false) !== 0) return -EFAULT;
   if (fault) forceIretFault(task, fault);
   return 0;

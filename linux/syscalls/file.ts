@@ -155,7 +155,7 @@ function gather(task: Task, segments: readonly Segment[], from: number, out: Uin
 /** Where the bytes of a write stand, at most a chunk: a regular file copies them, others may keep them. */
 function roomFor(task: Task, inode: Inode, size: number): Uint8Array {
   if (size > SCRATCH_WRITE_SIZE || !inode.isReg()) return new Uint8Array(Math.min(CHUNK, size));
-  const room = task.mm.frames.scratch.unset(SCRATCH_WRITE, SCRATCH_WRITE_SIZE);
+  const room = task.mm.frames.scratch.unset(SCRATCH_WRITE, SCRATCH_WRITE_SIZE).bytes;
   return size === SCRATCH_WRITE_SIZE ? room : room.subarray(0, size);
 }
 

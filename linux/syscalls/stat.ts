@@ -18,7 +18,7 @@ type StatLayout = typeof STAT;
 /** cp_new_stat(), cp_stat64(), cp_compat_stat(). */
 function putStat(task: Task, dentry: Dentry | number, buf: number, layout: StatLayout): number {
   if (typeof dentry === 'number') return dentry;
-  const bytes = packStat(layout, dentry.inode.stat(), task.mm.frames.scratch.zeroed(SCRATCH_STAT, layout.size));
+  const bytes = packStat(layout, dentry.inode.stat(), task.mm.frames.scratch.zeroed(SCRATCH_STAT, layout.size).bytes);
   return bytes === undefined ? -EOVERFLOW : copy_to_user(task.mm, buf, bytes);
 }
 
