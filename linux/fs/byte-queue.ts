@@ -16,7 +16,7 @@ export class ByteQueue {
     let done = 0;
     for (const chunk of this.chunks) {
       if (done === out.length) break;
-      const part = chunk.subarray(0, out.length - done);
+      const part = chunk.length <= out.length - done ? chunk : chunk.subarray(0, out.length - done);
       out.set(part, done);
       done += part.length;
     }
@@ -24,6 +24,11 @@ export class ByteQueue {
   }
 
   take(count: number): Uint8Array {
+    const { chunks } = this;
+    if (chunks.length === 1 && chunks[0]!.length <= count) {
+      this.length = 0;
+      return chunks.pop()!;
+    }
     const out = this.peek(count);
     let left = out.length;
     while (left > 0) {

@@ -186,7 +186,7 @@ export abstract class Inode {
   readInPlace(_file: File, _pos: number, _count: number): Uint8Array | undefined {
     return undefined;
   }
-  /** `bytes` may be the inode's to keep, but for a regular file. */
+  /** `bytes` are the inode's to keep, but for a regular file and a pipe, which copy them. */
   write(_file: File, _pos: number, _bytes: Uint8Array): number {
     return this.isDir() ? -EBADF : -EINVAL;
   }

@@ -26,16 +26,20 @@ export class FifoInode extends Inode {
   /** Opens of each kind so far: an open that waits for the other side looks whether they grew. */
   readerOpens = 0;
   writerOpens = 0;
+  private readonly readChannel: string;
+  private readonly writeChannel: string;
 
   constructor(sb: SuperBlock, mode: number, ino?: bigint) {
     super(sb, S_IFIFO | (mode & 0o7777), ino);
+    this.readChannel = `pipe:${this.ino}:r`;
+    this.writeChannel = `pipe:${this.ino}:w`;
   }
 
   wakeReaders(): void {
-    this.notify(`pipe:${this.ino}:r`);
+    this.notify(this.readChannel);
   }
   private wakeWriters(): void {
-    this.notify(`pipe:${this.ino}:w`);
+    this.notify(this.writeChannel);
   }
 
   /** fasync_readers, fasync_writers */
@@ -133,8 +137,8 @@ export class FifoInode extends Inode {
   }
   override channels(file: File): readonly string[] {
     const out: string[] = [];
-    if (file.readable) out.push(`pipe:${this.ino}:r`);
-    if (file.writable) out.push(`pipe:${this.ino}:w`);
+    if (file.readable) out.push(this.readChannel);
+    if (file.writable) out.push(this.writeChannel);
     return out;
   }
   override available(): number {

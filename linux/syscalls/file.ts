@@ -144,7 +144,8 @@ function gather(task: Task, segments: readonly Segment[], from: number, out: Uin
       continue;
     }
     const want = Math.min(length - skip, out.length - done);
-    const got = copy_from_user_partial(task.mm, base + skip, out.subarray(done, done + want));
+    const part = want === out.length ? out : out.subarray(done, done + want);
+    const got = copy_from_user_partial(task.mm, base + skip, part);
     done += got;
     if (got < want || done === out.length) break;
     skip = 0;
@@ -152,9 +153,9 @@ function gather(task: Task, segments: readonly Segment[], from: number, out: Uin
   return done === out.length ? out : out.subarray(0, done);
 }
 
-/** Where the bytes of a write stand, at most a chunk: a regular file copies them, others may keep them. */
+/** Where the bytes of a write stand, at most a chunk: regular files and pipes copy them, others may keep them. */
 function roomFor(task: Task, inode: Inode, size: number): Uint8Array {
-  if (size > SCRATCH_WRITE_SIZE || !inode.isReg()) return new Uint8Array(Math.min(CHUNK, size));
+  if (size > SCRATCH_WRITE_SIZE || !(inode.isReg() || inode.isFifo())) return new Uint8Array(Math.min(CHUNK, size));
   const room = task.mm.frames.scratch.unset(SCRATCH_WRITE, SCRATCH_WRITE_SIZE).bytes;
   return size === SCRATCH_WRITE_SIZE ? room : room.subarray(0, size);
 }
@@ -178,7 +179,7 @@ export function do_writev(task: Task, fd: number, segments: readonly Segment[] |
     if (bytes.length === 0) return done > 0 ? done : -EFAULT;
     const allowed = limitWrite(task, file, at, bytes.length);
     if (allowed < 0) return done > 0 ? done : allowed;
-    bytes = bytes.subarray(0, allowed);
+    if (allowed < bytes.length) bytes = bytes.subarray(0, allowed);
     const written = inode.write(file, at, bytes);
     if (written < 0) {
       if (written === -EAGAIN) return waitForFile(task, file, done);
