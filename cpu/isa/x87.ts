@@ -30,12 +30,13 @@ export function checkPending(fpu: X87, h: HelperContext): void {
 /**
  * Last instruction pointer; opcode and operand pointer too when the instruction left an unmasked exception pending
  * (SDM vol. 1, 8.1.8 and 8.1.9, with CPUID's FDP_EXCPTN_ONLY and without fopcode compatibility).
+ * @param address the operand's, if it is in memory: else the pointer stays
  */
-function note(fpu: X87, h: HelperContext, address: bigint): void {
+function note(fpu: X87, h: HelperContext, address?: bigint): void {
   fpu.fip = h.rip;
   if (fpu.sw & SW_ES) {
     fpu.fop = ((h.opcode & 7) << 8) | h.modrm;
-    fpu.fdp = address;
+    if (address !== undefined) fpu.fdp = address;
   }
 }
 
@@ -43,7 +44,7 @@ function registerForm(h: HelperContext): void {
   const fpu = new X87(h.view);
   checkPending(fpu, h);
   const flags = executeRegister(fpu, h.opcode, h.modrm, h.rflags);
-  note(fpu, h, 0n);
+  note(fpu, h);
   if (flags >= 0) {
     h.rflags = (h.rflags & ~STATUS_FLAGS) | flags;
   }

@@ -137,6 +137,14 @@ function assembleOne(
 /** A flag that the SDM leaves undefined is not what the host makes of it: a CMP follows. */
 const LEAVES_FLAGS_UNDEFINED = /^(i?mul|r[oc][lr]|s[ah]l|sh[lr]d|aad|bs[fr]|[tl]zcnt|andn|bls(r|i|msk)|bzhi|bextr)$/;
 
+/**
+ * Of what these leave in the x87 unit the last bit and C1 are up to the processor (compare.ts): in a sequence nothing after
+ * them looks at it.
+ */
+const TRANSCENDENTAL = /^(f2xm1|fyl2x|fyl2xp1|fpatan|fptan|fsin|fcos|fsincos)$/;
+const usesX87 = ({ name, features }: Encoding): boolean =>
+  features.some((feature) => /^(FPU|MMX|FXSR|XSAVE)/.test(feature)) || /_mm(m64)?(_|$)/.test(name);
+
 /** Some instructions in a row; all but the first get their addresses by MOVs before them. */
 function assembleMany(
   list: readonly Encoding[],
@@ -153,8 +161,11 @@ function assembleMany(
     all!.starts.push(all!.code.length);
     all!.code.push(0x3c, random.below(256));
   };
+  let open = false;
   for (const encoding of list) {
     if (!encoding.modes.includes(environment.mode)) continue;
+    if (open && usesX87(encoding)) continue;
+    if (TRANSCENDENTAL.test(encoding.mnemonic)) open = true;
     if (all === undefined) {
       all = assembleOne(encoding, random, environment, at, false);
       append(encoding, []);
