@@ -45,6 +45,44 @@ _start: mov $0x12345678, %ebx
  ud2
 `;
 
+/** Two threads of a 64-bit program: one with CS 0x33, one with 0x23. The one that COMPAT names crashes. */
+const THREADS = `
+ .globl _start
+_start: mov $56, %eax
+ mov $0x50f00, %edi
+ mov $stack, %esi
+ xor %edx, %edx
+ xor %r10d, %r10d
+ xor %r8d, %r8d
+ syscall
+ mov $0x12345678, %ebx
+ test %eax, %eax
+ jz child
+ mov $stack - 2048, %esp
+ pushq $0x23
+ pushq $1f
+ lretq
+ .code32
+#ifdef COMPAT
+1: mov $1000000, %ecx
+2: loop 2b
+ ud2
+#else
+1: jmp 1b
+#endif
+ .code64
+#ifdef COMPAT
+child: jmp child
+#else
+child: mov $1000000, %ecx
+2: loop 2b
+ ud2
+#endif
+ .bss
+ .skip 4096
+stack: .skip 64
+`;
+
 interface Expected {
   readonly class: number;
   readonly machine: number;
@@ -135,6 +173,39 @@ describe('core dumps: the table of patches 0004 and 0005', () => {
       });
     }
   }
+});
+
+describe('core dumps: threads with different CS', () => {
+  const core = (compat: boolean, patches: string): CoreFile => {
+    const program = buildC('mixed', THREADS, ['-m64', ...(compat ? ['-DCOMPAT'] : []), ...RAW]);
+    const run = runProgram(program, { core: UNLIMITED, kernel: 'compat-cr', patches });
+    expect(run.status).to.equal(4 | 0x80);
+    return readCore(run.read('/tmp/core'));
+  };
+  /** CS of each thread, the dead one first, and EBX, which stands where the view has it. */
+  const threads = (file: CoreFile): number[][] =>
+    file.notes
+      .filter((n) => n.type === NT_PRSTATUS)
+      .map(({ desc }) => {
+        expect(desc.length).to.equal(336);
+        const [ebx, cs] = file.machine === EM_386 ? [112, 112 + 52] : [112 + 40, 112 + 136];
+        return [desc.readUInt32LE(cs!), desc.readUInt32LE(ebx!)];
+      });
+  before(function () {
+    if (!haveGcc()) this.skip();
+  });
+
+  it('before 0005 the view is that of the program, with it that of the thread that dumps, for all threads', () => {
+    const ebx = 0x12345678;
+    for (const compat of [true, false]) {
+      const order = compat ? [0x23, 0x33] : [0x33, 0x23];
+      for (const patches of ['none', '0005', '0004,0005']) {
+        const file = core(compat, patches);
+        expect(file.machine).to.equal(compat && patches !== 'none' ? EM_386 : EM_X86_64);
+        expect(threads(file)).to.deep.equal(order.map((cs) => [cs, ebx]));
+      }
+    }
+  });
 });
 
 function checkRegisters(regs: Buffer, expected: Expected, cs: number, name: string): void {

@@ -206,6 +206,25 @@ describe('0003: ARCH_MAP_VDSO_*', () => {
     expect(maps(task.mm)).to.deep.equal([]);
   });
 
+  it('nor a 64-bit or x32 one when those are off; as merged they come', () => {
+    const vdso = { ...vdsoShipped(), vdso64Enabled: false };
+    for (const [code, size] of [
+      [ARCH_MAP_VDSO_64, 0x2000],
+      [ARCH_MAP_VDSO_X32, 0x1000],
+    ] as const) {
+      const posted = bare(smallMachine({ ops: bootOps('compat-cr'), vdso }));
+      expect(sys_arch_prctl(posted, code, 0)).to.equal(0);
+      expect(maps(posted.mm)).to.deep.equal([]);
+      const merged = bare(smallMachine({ ops: bootOps('v4.9'), vdso }));
+      expect(sys_arch_prctl(merged, code, 0x5000_0000)).to.equal(size);
+      expect(maps(merged.mm)).to.have.length(2);
+      // The i386 one is another switch's.
+      const other = bare(smallMachine({ ops: bootOps('compat-cr'), vdso }));
+      expect(sys_arch_prctl(other, ARCH_MAP_VDSO_32, 0x5000_0000)).to.equal(0);
+      expect(maps(other.mm)).to.have.length(2);
+    }
+  });
+
   it('as merged maps it although it is off', () => {
     const machine = smallMachine({ ops: bootOps('v4.9'), vdso: { ...vdsoShipped(), vdso32Enabled: false } });
     const task = bare(machine);

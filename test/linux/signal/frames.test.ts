@@ -130,6 +130,17 @@ describe('the i386 signal frames', () => {
     expect(task.regs.rip).to.equal(BigInt(USER + 4));
   });
 
+  it('rt without SA_RESTORER and without a vDSO: the bare offset of the stub in the image', () => {
+    const m = scriptedMachine();
+    const task = m.process('ia32');
+    sigaction32(m, task, 10, SA_SIGINFO);
+    m.script(task, int80(37, task.pid, 10));
+    m.run(10);
+    const stub = task.kernel.vdso.image32!.symbols.__kernel_rt_sigreturn;
+    expect(stub).to.be.within(1, 4095);
+    expect(get_user_u32(task.mm, Number(task.regs.rsp))).to.equal(stub);
+  });
+
   it('rt_sigreturn to a selector beyond the GDT: SIGSEGV with the selector as error code', () => {
     const m = scriptedMachine();
     const task = m.process('ia32');

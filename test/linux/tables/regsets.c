@@ -15,14 +15,33 @@ static const unsigned NOTES[] = {1, 2, 0x46e62b7f, 0x202, 0x200, 0x201};
 
 pid_t tracee;
 
+enum { OWN, INT80, X32_CALL };
+/* ptrace(2) by one of the ways in. */
+static long call(int how, long request, long addr, void *data) {
+  long r = syscall(SYS_getpid);
+#ifdef __x86_64__
+  if (how == INT80) {
+    asm volatile("int $0x80" : "=a"(r) : "0"(26L), "b"(request), "c"((long)tracee), "d"(addr), "S"(data) : "r8", "r9", "r10", "r11", "memory");
+    return (int)r;
+  }
+  if (how == X32_CALL) {
+    register void *r10 asm("r10") = data;
+    asm volatile("syscall" : "=a"(r) : "0"(521L | 0x40000000), "D"(request), "S"((long)tracee), "d"(addr), "r"(r10) : "rcx", "r11", "memory");
+    return r;
+  }
+#endif
+  r = syscall(SYS_ptrace, request, tracee, addr, data);
+  return r < 0 ? -errno : r;
+}
+
 /* How far a request writes. */
-static void extent(const char *name, int request) {
+static void extent(const char *name, int how, int request) {
   static unsigned char a[8192], b[8192];
   memset(a, 0, sizeof a);
   memset(b, 0xff, sizeof b);
-  long r = syscall(SYS_ptrace, request, tracee, 0, a);
-  if (r < 0) { say(" %s %s", name, error(-errno)); return; }
-  syscall(SYS_ptrace, request, tracee, 0, b);
+  long r = call(how, request, 0, a);
+  if (r < 0) { say(" %s %s", name, error(r)); return; }
+  call(how, request, 0, b);
   int n = sizeof a;
   while (n > 0 && a[n - 1] == 0 && b[n - 1] == 0xff) n--;
   say(" %s %d", name, n);
@@ -55,11 +74,25 @@ static void set(long unused) {
   }
 }
 
-static void old(long unused) {
-  extent("GETREGS", PTRACE_GETREGS);
-  extent("GETFPREGS", PTRACE_GETFPREGS);
-  extent("GETFPXREGS", 18);
+static void old(long how) {
+  extent("GETREGS", how, PTRACE_GETREGS);
+  extent("GETFPREGS", how, PTRACE_GETFPREGS);
+  extent("GETFPXREGS", how, 18);
 }
+
+#ifdef __x86_64__
+/* Where CS stands in the user area: at 52 of the i386 one, at 136 of the 64-bit one; and the last word of each. */
+static void peek(long how) {
+  static unsigned words[2];
+  static const int AT[] = {52, 136, 280, 284, 904, 912};
+  for (int i = 0; i < 6; i++) {
+    words[0] = words[1] = 0;
+    long r = call(how, PTRACE_PEEKUSER, AT[i], words);
+    say("%s%d %s", i ? ", " : "", AT[i], r < 0 ? error(r) : "");
+    if (r >= 0) say("%x", words[0]);
+  }
+}
+#endif
 
 /* In the tracer itself: a row is a process, and only one may trace. */
 static void of(const char *name, void (*look)(long), long argument) {
@@ -112,7 +145,14 @@ int main(int argc, char **argv) {
 #endif
     sprintf(name, "CS %x, GETREGSET", cs); of(name, sets, cs);
     sprintf(name, "CS %x, SETREGSET", cs); of(name, set, cs);
-    sprintf(name, "CS %x, older requests", cs); of(name, old, cs);
+    sprintf(name, "CS %x, older requests", cs); of(name, old, OWN);
+#ifdef __x86_64__
+    sprintf(name, "CS %x, older requests by int 0x80", cs); of(name, old, INT80);
+    sprintf(name, "CS %x, older requests by the x32 call", cs); of(name, old, X32_CALL);
+    sprintf(name, "CS %x, PEEKUSER", cs); of(name, peek, OWN);
+    sprintf(name, "CS %x, PEEKUSER by int 0x80", cs); of(name, peek, INT80);
+    sprintf(name, "CS %x, PEEKUSER by the x32 call", cs); of(name, peek, X32_CALL);
+#endif
 #ifdef __i386__
     sprintf(name, "CS %x, GETREGS by SYSCALL", cs); of(name, by_syscall, cs);
 #endif

@@ -3,15 +3,20 @@
 #include "modes.h"
 
 #define SA_RESTORER 0x04000000u
-enum { SYSCALL, INT80_23, INT80_33 };
+enum { SYSCALL, INT80_23, INT80_33, SIGACTION, SIGNAL };
 enum { HIGH, LOW, IN_23, IN_33 };
 
 struct { unsigned long long handler, flags, restorer, mask; } act64, old64;
 struct { unsigned handler, flags, restorer, mask[2]; } act32, old32;
 
+/* Of sigaction(2), i386 number 67. */
+struct { unsigned handler, mask, flags, restorer; } act_old;
+
 /* Bytes that mean the same in both modes. */
-extern char leaves[], returns[], set_by_int80[], raise_it[];
+extern char leaves[], returns[], set_by_int80[], set_by_sigaction[], set_by_signal[], raise_it[];
 asm(".text\n"
+    "set_by_sigaction: mov $67, %eax\n mov $10, %ebx\n mov $act_old, %ecx\n xor %edx, %edx\n int $0x80\n ret\n"
+    "set_by_signal: mov $48, %eax\n mov $10, %ebx\n mov $leaves, %ecx\n int $0x80\n ret\n"
     "leaves: mov %cs, %ebx\n mov $1, %eax\n int $0x80\n"
     "returns: ret\n"
     "set_by_int80: mov $174, %eax\n mov $10, %ebx\n mov $act32, %ecx\n mov $old32, %edx\n mov $8, %esi\n int $0x80\n ret\n"
@@ -35,11 +40,13 @@ static void set(int how, char *handler, unsigned flags) {
   act64.restorer = act32.restorer = (unsigned)(unsigned long)leaves;
   act64.flags = act32.flags = flags;
   if (how == SYSCALL) call_in_cs33(set_by_syscall);
-  if (how == INT80_23) {
+  if (how != SYSCALL && how != INT80_33) {
+    char *code = how == SIGACTION ? set_by_sigaction : how == SIGNAL ? set_by_signal : set_by_int80;
+    act_old.handler = act32.handler; act_old.restorer = act32.restorer; act_old.flags = flags;
 #ifdef __x86_64__
-    call_in_cs23(set_by_int80);
+    call_in_cs23(code);
 #else
-    asm volatile("push %%ebx; push %%esi; call set_by_int80; pop %%esi; pop %%ebx" : : : "eax", "ecx", "edx", "memory");
+    asm volatile("push %%ebx; push %%esi; call *%0; pop %%esi; pop %%ebx" : : "a"(code) : "ecx", "edx", "memory");
 #endif
   }
   if (how == INT80_33) call_in_cs33(set_by_int80);
@@ -79,6 +86,15 @@ static void given_back(long how) {
   say("%x", how == SYSCALL ? (unsigned)old64.flags : old32.flags);
 }
 
+/* Without SA_RESTORER, and the vDSO of the program itself; or it is gone, which mm->context.vdso does not hear of. */
+static void own_vdso(long n) {
+  struct area a;
+  if (n & 1) while ((a = area("[vdso]", 0)).start) munmap((void *)a.start, size(a));
+  set(INT80_23, returns, n & 2 ? SA_SIGINFO : 0);
+  come(IN_23);
+  say("returned");
+}
+
 #ifdef __x86_64__
 /* Without SA_RESTORER, where an i386 vDSO is mapped first. The i386 sigreturn of v4.7 loads FS anew, null as it is. */
 static void through_vdso(long how) {
@@ -110,6 +126,12 @@ int main(void) {
     sprintf(name, "by %s; flags given back", HOW[how]); row(name, given_back, how);
     sprintf(name, "by %s, with the kernel's flags; given back", HOW[how]); row(name, given_back, how | 256);
   }
+  row("by sigaction; comes in CS 23", frame, SIGACTION | IN_23 << 4);
+  row("by signal; comes in CS 23", frame, SIGNAL | IN_23 << 4);
+  row("no SA_RESTORER, own vDSO", own_vdso, 0);
+  row("no SA_RESTORER, own vDSO, SA_SIGINFO", own_vdso, 2);
+  row("no SA_RESTORER, vDSO unmapped", own_vdso, 1);
+  row("no SA_RESTORER, vDSO unmapped, SA_SIGINFO", own_vdso, 3);
 #ifdef __x86_64__
   row("by int 0x80, CS 23, no SA_RESTORER; returns through the i386 vDSO", through_vdso, INT80_23);
 #endif

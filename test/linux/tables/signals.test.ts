@@ -47,6 +47,14 @@ describeTable('signal frames of a 64-bit program', {
     'by int 0x80, CS 33; comes in a child': cells(F64, F64, F32),
     'by int 0x80, CS 33; flags given back': flags('4000000'),
     "by int 0x80, CS 33, with the kernel's flags; given back": given('4000000'),
+    'by sigaction; comes in CS 23': cells(F64, F32),
+    // It knows no SA_RESTORER.
+    'by signal; comes in CS 23': cells('SIGSEGV', F32),
+    // A 64-bit frame needs SA_RESTORER; an i386 one has the place of a stub in an image that is not there.
+    'no SA_RESTORER, own vDSO': 'SIGSEGV',
+    'no SA_RESTORER, own vDSO, SA_SIGINFO': 'SIGSEGV',
+    'no SA_RESTORER, vDSO unmapped': 'SIGSEGV',
+    'no SA_RESTORER, vDSO unmapped, SA_SIGINFO': 'SIGSEGV',
     'by int 0x80, CS 23, no SA_RESTORER; returns through the i386 vDSO': [
       'EINVAL, SIGSEGV',
       '0, SIGSEGV',
@@ -82,5 +90,11 @@ describeTable('signal frames of an i386 program', {
     'by int 0x80, CS 33; comes in a child': cells(F32, F64, F32),
     'by int 0x80, CS 33; flags given back': flags('4000000'),
     "by int 0x80, CS 33, with the kernel's flags; given back": given('4000000'),
+    'by sigaction; comes in CS 23': F32,
+    'by signal; comes in CS 23': F32,
+    'no SA_RESTORER, own vDSO': 'returned',
+    'no SA_RESTORER, own vDSO, SA_SIGINFO': 'returned',
+    'no SA_RESTORER, vDSO unmapped': 'SIGSEGV',
+    'no SA_RESTORER, vDSO unmapped, SA_SIGINFO': 'SIGSEGV',
   },
 });
