@@ -32,12 +32,10 @@ export interface Kstat {
   readonly ctime: bigint;
 }
 
-type TimeField = `${'a' | 'm' | 'c'}time`;
-type StatField = keyof Kstat;
 interface StatLayout {
   readonly size: number;
-  /** Field, offset, width in bytes. */
-  readonly fields: readonly (readonly [StatField | `${TimeField}_nsec` | 'ino_low', number, 2 | 4 | 8])[];
+  /** Field, offset, width in bytes; of a time that of its seconds, and the offset of its nanoseconds, which are as wide. */
+  readonly fields: readonly (readonly [keyof Kstat | 'ino_low', number, 2 | 4 | 8, number?])[];
 }
 
 /** `struct stat` of x86-64, 144 bytes. */
@@ -54,12 +52,9 @@ export const STAT: StatLayout = {
     ['size', 48, 8],
     ['blksize', 56, 8],
     ['blocks', 64, 8],
-    ['atime', 72, 8],
-    ['atime_nsec', 80, 8],
-    ['mtime', 88, 8],
-    ['mtime_nsec', 96, 8],
-    ['ctime', 104, 8],
-    ['ctime_nsec', 112, 8],
+    ['atime', 72, 8, 80],
+    ['mtime', 88, 8, 96],
+    ['ctime', 104, 8, 112],
   ],
 };
 /** `struct stat64` of i386, 96 bytes without padding. */
@@ -76,12 +71,9 @@ export const STAT64_IA32: StatLayout = {
     ['size', 44, 8],
     ['blksize', 52, 4],
     ['blocks', 56, 8],
-    ['atime', 64, 4],
-    ['atime_nsec', 68, 4],
-    ['mtime', 72, 4],
-    ['mtime_nsec', 76, 4],
-    ['ctime', 80, 4],
-    ['ctime_nsec', 84, 4],
+    ['atime', 64, 4, 68],
+    ['mtime', 72, 4, 76],
+    ['ctime', 80, 4, 84],
     ['ino', 88, 8],
   ],
 };
@@ -99,12 +91,9 @@ export const COMPAT_STAT: StatLayout = {
     ['size', 20, 4],
     ['blksize', 24, 4],
     ['blocks', 28, 4],
-    ['atime', 32, 4],
-    ['atime_nsec', 36, 4],
-    ['mtime', 40, 4],
-    ['mtime_nsec', 44, 4],
-    ['ctime', 48, 4],
-    ['ctime_nsec', 52, 4],
+    ['atime', 32, 4, 36],
+    ['mtime', 40, 4, 44],
+    ['ctime', 48, 4, 52],
   ],
 };
 /** `struct __old_kernel_stat` as the i386 calls 18, 28 and 84 fill it, 32 bytes. */
@@ -147,43 +136,60 @@ function putNumber(view: DataView, at: number, width: number, value: number): vo
 }
 
 /**
- * The image of a stat structure; `undefined` when an inode number or a size does not fit (EOVERFLOW).
- * @param bytes zeroes, which are filled and come back
+ * Makes the image of a stat structure; false when an inode number or a size does not fit (EOVERFLOW). Each field is named,
+ * for V8 looks for one whose name comes from a table.
+ * @param view of zeroes
  */
-export function packStat(layout: StatLayout, stat: Kstat, bytes: Uint8Array): Uint8Array | undefined {
-  const view = new DataView(bytes.buffer);
-  const { fields } = layout;
-  for (let i = 0; i < fields.length; i++) {
-    const [field, offset, width] = fields[i]!;
+export function packStat(layout: StatLayout, stat: Kstat, view: DataView): boolean {
+  for (const [field, at, width, nsec] of layout.fields) {
     switch (field) {
-      case 'atime':
-      case 'mtime':
-      case 'ctime': {
-        const hasFraction = fields[i + 1]?.[0] === `${field}_nsec`;
-        putTime(view, offset, width, hasFraction ? fields[i + 1]![1] : undefined, stat[field]);
-        if (hasFraction) i++;
+      case 'dev':
+        putBig(view, at, width, stat.dev);
         break;
-      }
       case 'ino_low':
-        view.setUint32(offset, Number(BigInt.asUintN(32, stat.ino)), true);
+        view.setUint32(at, Number(BigInt.asUintN(32, stat.ino)), true);
         break;
       case 'ino':
-        if (width !== 8 && stat.ino > (width === 2 ? 0xffffn : 0xffffffffn)) return undefined;
-        putBig(view, offset, width, stat.ino);
+        if (width !== 8 && stat.ino > (width === 2 ? 0xffffn : 0xffffffffn)) return false;
+        putBig(view, at, width, stat.ino);
         break;
-      case 'dev':
+      case 'mode':
+        putNumber(view, at, width, stat.mode);
+        break;
+      case 'nlink':
+        putNumber(view, at, width, stat.nlink);
+        break;
+      case 'uid':
+        putNumber(view, at, width, stat.uid);
+        break;
+      case 'gid':
+        putNumber(view, at, width, stat.gid);
+        break;
       case 'rdev':
-        putBig(view, offset, width, stat[field]);
+        putBig(view, at, width, stat.rdev);
         break;
       case 'size':
-        if (width !== 8 && stat.size > 0x7fffffff) return undefined;
-        putNumber(view, offset, width, stat.size);
+        if (width !== 8 && stat.size > 0x7fffffff) return false;
+        putNumber(view, at, width, stat.size);
         break;
-      default:
-        putNumber(view, offset, width, stat[field as 'mode' | 'nlink' | 'uid' | 'gid' | 'blksize' | 'blocks']);
+      case 'blksize':
+        putNumber(view, at, width, stat.blksize);
+        break;
+      case 'blocks':
+        putNumber(view, at, width, stat.blocks);
+        break;
+      case 'atime':
+        putTime(view, at, width, nsec, stat.atime);
+        break;
+      case 'mtime':
+        putTime(view, at, width, nsec, stat.mtime);
+        break;
+      case 'ctime':
+        putTime(view, at, width, nsec, stat.ctime);
+        break;
     }
   }
-  return bytes;
+  return true;
 }
 
 function putBig(view: DataView, at: number, width: number, value: bigint): void {

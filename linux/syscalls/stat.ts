@@ -18,8 +18,8 @@ type StatLayout = typeof STAT;
 /** cp_new_stat(), cp_stat64(), cp_compat_stat(). */
 function putStat(task: Task, dentry: Dentry | number, buf: number, layout: StatLayout): number {
   if (typeof dentry === 'number') return dentry;
-  const bytes = packStat(layout, dentry.inode.stat(), task.mm.frames.scratch.zeroed(SCRATCH_STAT, layout.size).bytes);
-  return bytes === undefined ? -EOVERFLOW : copy_to_user(task.mm, buf, bytes);
+  const { bytes, view } = task.mm.frames.scratch.zeroed(SCRATCH_STAT, layout.size);
+  return packStat(layout, dentry.inode.stat(), view) ? copy_to_user(task.mm, buf, bytes) : -EOVERFLOW;
 }
 
 const STAT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH;
