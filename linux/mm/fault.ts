@@ -243,18 +243,24 @@ function do_wp_page(mm: Mm, vma: Vma, vpn: number, pte: number): number {
   return copy;
 }
 
+/** tlb_single_page_flush_ceiling, arch/x86/mm/tlb.c: with more pages the whole TLB is flushed. */
+const SINGLE_PAGE_FLUSH_CEILING = 33;
+
 /** zap_pte_range(), mm/memory.c: the pages of [start, end) go. */
 export function zap_page_range(mm: Mm, start: number, end: number): void {
   if (start >= end) return;
   const { frames, pages } = mm;
+  const { cpu } = mm.kernel;
+  let zapped = 0;
   pages.forRange(start / PAGE_SIZE, end / PAGE_SIZE, (vpn, pte) => {
     pages.set(vpn, 0);
+    if (++zapped <= SINGLE_PAGE_FLUSH_CEILING) cpu.flushPage(vpn);
     if ((pte & PTE_FILE) !== 0) frames.unmapCache(pteFrame(pte));
     else frames.put(pteFrame(pte));
   });
   pages.dropLeaves(start / PAGE_SIZE, end / PAGE_SIZE);
   dropRuns(mm, start, end);
-  mm.kernel.cpu.flushTlb();
+  if (zapped > SINGLE_PAGE_FLUSH_CEILING) cpu.flushTlb();
 }
 
 /** Whether access_process_vm() may look at the mapping: not VM_IO and VM_PFNMAP, mm/gup.c check_vma_flags(). */
