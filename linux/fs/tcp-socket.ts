@@ -206,6 +206,7 @@ export class TcpSocketInode extends InetSocketInode {
     if (this.error !== 0) return -this.takeError();
     if ((this.shut & SEND_SHUTDOWN) !== 0 || this.reset) return -EPIPE;
     if (this.state !== 'established') return -EPIPE;
+    if (packet.data.length === 0) return 0;
     const { peer } = this;
     if (peer === undefined) {
       // The first segment after the peer's close is answered by RST.
@@ -219,7 +220,6 @@ export class TcpSocketInode extends InetSocketInode {
     }
     const room = WINDOW - peer.queued;
     this.blockedOn = `sock:${peer.ino}`;
-    if (packet.data.length === 0) return 0;
     if (room <= 0 || this.exhausted) {
       this.noSpace = true;
       return -EAGAIN;

@@ -141,18 +141,35 @@ const upperRoot = (vfs: Vfs): string => fs.realpathSync(vfs.upper!);
 /** The host refuses what has to go to `--upper`. */
 export class UpperError extends Error {}
 
-/** Makes the host's upper directory the same as the machine's upper layer. */
+/** A path that a line can hold. */
+const MAX_SHOWN = 160;
+const shown = (path: string): string =>
+  path.length <= MAX_SHOWN ? path : `${path.slice(0, MAX_SHOWN / 2)}...${path.slice(-MAX_SHOWN / 4)}`;
+
+/** Makes the host's upper directory the same as the machine's upper layer. What the host refuses keeps nothing else from it. */
 export function syncUpper(vfs: Vfs): void {
-  try {
-    syncDir(vfs.rootDir, upperRoot(vfs));
-  } catch (error) {
-    const { code, path, message } = error as NodeJS.ErrnoException;
-    throw new UpperError(`--upper ${vfs.upper}: ${path === undefined ? message : `${path}: ${code}`}`);
-  }
+  const refused: unknown[] = [];
+  const attempt = (what: () => void): void => {
+    try {
+      what();
+    } catch (error) {
+      refused.push(error);
+    }
+  };
+  attempt(() => syncDir(vfs.rootDir, upperRoot(vfs), attempt));
+  if (refused.length === 0) return;
+  const { code, path, message } = refused[0] as NodeJS.ErrnoException;
+  const others = refused.length === 1 ? '' : `, and ${refused.length - 1} more`;
+  throw new UpperError(`--upper ${vfs.upper}: ${path === undefined ? message : `${shown(path)}: ${code}`}${others}`);
 }
 
 /** @returns whether the directory has anything in the upper layer */
-function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void): boolean {
+function syncDir(
+  dir: OverlayDirInode,
+  path: string,
+  attempt: (what: () => void) => void,
+  ensureParent?: () => void,
+): boolean {
   const top = ensureParent === undefined;
   const { known } = dir.layers;
   let present = top || isKind(path, 'isDirectory');
@@ -166,28 +183,36 @@ function syncDir(dir: OverlayDirInode, path: string, ensureParent?: () => void):
     ensure();
     if (!top) applyMode(path, dir);
   }
-  const names = new Set<string>();
-  for (const [name, inode] of dir.loaded()) {
-    names.add(name);
-    const at = `${path}/${name}`;
-    if (inode instanceof OverlayDirInode) {
-      if (!syncDir(inode, at, ensure)) continue;
-      const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
-      if (replacesLower) writeMark(known, `${at}/${OPAQUE_MARK}`);
-    } else if (inode instanceof RegularInode) {
-      if (!inode.upper) continue;
-      ensure();
-      if (inode.unflushed || inode.nlink > 1 || inode.upperPath !== at || !isKind(at, 'isFile'))
-        writeContent(known, at, inode);
-    } else if (inode instanceof SymlinkInode && inode.upper) {
-      ensure();
-      writeSymlink(known, at, inode.target);
-      fs.lutimesSync(hostPath(at), seconds(inode.atime), seconds(inode.mtime));
-    }
-  }
+  for (const [name, inode] of dir.loaded())
+    attempt(() => syncEntry(dir, `${path}/${name}`, name, inode, attempt, ensure));
   if (present) markDeleted(dir, path);
   if (dir.upper && !top) fs.utimesSync(hostPath(path), seconds(dir.atime), seconds(dir.mtime));
   return present;
+}
+
+function syncEntry(
+  dir: OverlayDirInode,
+  at: string,
+  name: string,
+  inode: Inode,
+  attempt: (what: () => void) => void,
+  ensure: () => void,
+): void {
+  const { known } = dir.layers;
+  if (inode instanceof OverlayDirInode) {
+    if (!syncDir(inode, at, attempt, ensure)) return;
+    const replacesLower = dir.lowerNames().has(name) && inode.lowerPath !== `${dir.lowerPath}/${name}`;
+    if (replacesLower) writeMark(known, `${at}/${OPAQUE_MARK}`);
+  } else if (inode instanceof RegularInode) {
+    if (!inode.upper) return;
+    ensure();
+    if (inode.unflushed || inode.nlink > 1 || inode.upperPath !== at || !isKind(at, 'isFile'))
+      writeContent(known, at, inode);
+  } else if (inode instanceof SymlinkInode && inode.upper) {
+    ensure();
+    writeSymlink(known, at, inode.target);
+    fs.lutimesSync(hostPath(at), seconds(inode.atime), seconds(inode.mtime));
+  }
 }
 
 function writeSymlink(known: Set<string>, path: string, target: string): void {

@@ -228,6 +228,24 @@ describe('Vfs', () => {
       boot(join(dir, 'upper'));
       expect(read('/etc/hosts')).to.equal('again');
     });
+    it('gets everything but what the host has no path for, and says so in a short line', () => {
+      boot(join(dir, 'upper'));
+      let at = vfs.root;
+      for (let depth = 0; depth < 30; depth++) {
+        const name = 'n'.repeat(200);
+        expect(do_mkdirat(ctx(), at, name, 0o755)).to.equal(0);
+        at = vfs.lookup({ ...ctx(), cwd: at }, name) as typeof at;
+      }
+      do_mkdirat(ctx(), vfs.root, '/zlast', 0o711);
+      do_unlinkat(ctx(), vfs.root, '/etc/hosts');
+      expect(() => vfs.sync())
+        .to.throw(/^--upper .{10,300}: ENAMETOOLONG$/)
+        .that.satisfies((error: Error) => error.message.length < 400);
+      expect(fs.statSync(upper('zlast')).mode & 0o777).to.equal(0o711);
+      boot(join(dir, 'upper'));
+      expect(vfs.lookup(ctx(), '/etc/hosts')).to.equal(-ENOENT);
+      fs.rmSync(upper('n'.repeat(200)), { recursive: true });
+    });
     it('makes the directories on the way to a new one', () => {
       boot(join(dir, 'upper'));
       do_mkdirat(ctx(), vfs.root, '/d/e/new', 0o711);

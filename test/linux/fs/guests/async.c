@@ -167,6 +167,8 @@ static void tcp(void) {
   tcp_pair(s);
   close(s[0]);
   usleep(10000);
+  T(send(s[1], "x", 0, MSG_NOSIGNAL));
+  T(send(s[1], "x", 0, MSG_NOSIGNAL));
   T(send(s[1], "x", 1, MSG_NOSIGNAL));
   struct pollfd p = {s[1], POLLIN | POLLOUT};
   T(poll(&p, 1, 0) ? p.revents : 0);
