@@ -36,6 +36,8 @@ export class Blocks {
   /** For the block that is built: the same object each time. */
   private readonly source: Writable<CodeSource>;
   private readonly data: DataView;
+  /** All of linear memory. */
+  private readonly records: DataView;
   private readonly memory: PhysicalMemory;
   private readonly tlb: Tlb;
   private readonly cache: CodeCache;
@@ -57,6 +59,7 @@ export class Blocks {
     this.access = access;
     this.segments = segments;
     this.data = new DataView(memory.buffer, 0, PAGE_SIZE);
+    this.records = new DataView(memory.buffer);
     this.builder = new BlockBuilder(decoder, interpreter, memory.buffer);
     const nextFrame = (): number => this.nextFrame();
     this.source = { bytes: memory.bytes, at: 0, nextFrame, isBreakpoint: undefined, limit: Infinity };
@@ -155,7 +158,7 @@ export class Blocks {
     bytes.copyWithin(first, block.start, block.end);
     this.cache.drop(block);
     // Other blocks lead to the old records still.
-    new DataView(bytes.buffer).setUint16(block.start + Rec.handler, Pseudo.moved, true);
+    this.records.setUint16(block.start + Rec.handler, Pseudo.moved, true);
     this.tlb.flushJumps();
     bytes.fill(0, start, first);
     data.setUint16(Rec.handler, Pseudo.region, true);
@@ -191,7 +194,9 @@ export class Blocks {
     if (!(data.getUint32(State.mode, true) & (Mode.Long | Mode.Flat))) return 0;
     const low = data.getInt32(State.rip, true);
     const high = data.getInt32(State.rip + 4, true);
-    return this.tlb.cachedJump(low, high, data.getInt32(State.modeTag + 4, true));
+    const start = this.tlb.cachedJump(low, high, data.getInt32(State.modeTag + 4, true));
+    // A block that was dropped stays in the cache until it is looked up.
+    return start !== 0 && this.records.getUint16(start + Rec.handler, true) === Pseudo.leave ? 0 : start;
   }
 
   /** Does the page have breakpoints in this address space? */

@@ -63,6 +63,17 @@ describe('cpu: regions', () => {
     expect(m.cpu.regs.rip).to.equal(BigInt(CODE + 6));
   });
 
+  it('begin anew where code was written between two runs', () => {
+    const m = new Machine({ translate: EAGER });
+    for (const [code, vector] of [
+      ['90 0f0b', 6],
+      ['90 f4', 13],
+    ] as const) {
+      m.reset(64);
+      expect(m.run(code), code).to.include({ kind: 'exception', vector });
+    }
+  });
+
   it('are left when the loop overwrites its own code', () => {
     for (const translate of ['off', EAGER] as const) {
       const m = new Machine({ translate });
