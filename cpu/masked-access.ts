@@ -75,7 +75,7 @@ export function maskedHost(cpu: Cpu, record: number, low: number, high: number, 
     if (!aligned || first === undefined || variant.row.row.options.unaligned) return;
     const start = addresses.get(first)! - BigInt(first * bytes);
     const end = start + BigInt(size - 1);
-    if (misaligned(start) && isCanonical(end)) cpu.access.raise(record, Vector.AC, 0);
+    if (misaligned(start) && isCanonical(start) && isCanonical(end)) cpu.access.raise(record, Vector.AC, 0);
   };
   const offsets = new Map(wanted.map((element) => [element, offset + BigInt(element * bytes)]));
   return elementsHost(cpu, record, offsets, bytes, write, checked, checkAlignment);
