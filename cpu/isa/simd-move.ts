@@ -90,7 +90,9 @@ const maskedStore = (count: 8 | 16): Lower =>
   helper((h) => {
     const { view } = h;
     const base = h.segmentBase;
-    const address = (i: number): bigint => (((h.register(7) + BigInt(i)) & h.addressMask) + base) & h.get64('ripMask');
+    // A half is one access: only its beginning wraps with the address size.
+    const half = (i: number): bigint => (h.register(7) + BigInt(i & 8)) & h.addressMask;
+    const address = (i: number): bigint => (half(i) + BigInt(i & 7) + base) & h.get64('ripMask');
     const chosen: number[] = [];
     for (let i = 0; i < count; i++) if (view.getInt8(h.slot(1) + i) < 0) chosen.push(i);
     // Whole halves are checked, the upper one first, whatever the mask says (the SDM leaves that to the implementation).
