@@ -152,9 +152,11 @@ export class BlockBuilder {
     const segment = i.segment < 0 ? Segment.DS : i.segment;
     // Elements that are masked off are not checked, and each wraps by itself.
     const each = elementwise === true || (i.evex && i.opmask !== 0);
+    const wraps = !(this.mode & Mode.Long) || i.addressSize === 32;
     const checked =
       (this.mode & (Mode.Long | Mode.Flat)) === 0 ||
-      (!(this.mode & Mode.Long) && (each || (segment >= Segment.FS && isSpecial(i, accesses)))) ||
+      (!(this.mode & Mode.Long) && each) ||
+      (wraps && segment >= Segment.FS && isSpecial(i, accesses)) ||
       ((each || (accesses && late === true)) && segment >= Segment.FS) ||
       ((accesses || string !== undefined) &&
         (this.isChecked(segment, i.addressSize) || (string === 'both' && this.isChecked(Segment.ES, 32))));
@@ -256,8 +258,8 @@ export class BlockBuilder {
 }
 
 /**
- * What `ea` does not suit: strings; where the row does not say how many bytes there are; where there is an effect before
- * the access, as with MMX, or as a row tells (`late`).
+ * What `ea` does not suit where addresses wrap at 4 GiB: strings; where the row does not say how many bytes there are;
+ * where there is an effect before the access, as with MMX, or as a row tells (`late`).
  */
 function isSpecial({ row }: Instruction, accesses: boolean): boolean {
   if (row.row.options.string !== undefined) return true;

@@ -8,6 +8,7 @@ import {
   SELECTORS,
   SLOTS,
   slotAddress,
+  TLS_BASE,
 } from './layout.ts';
 import type { Mode } from './protocol.ts';
 import type { Random } from './random.ts';
@@ -63,6 +64,8 @@ export interface Template {
   /** Registers that hold addresses without being named: rsi, rdi, rbx, rsp and rbp. */
   readonly implicit: readonly number[];
   readonly special: Special | undefined;
+  /** The state components that XSAVE and XRSTOR are asked for. */
+  readonly components: number;
   /** Operands in k0 to k7: other numbers do not exist. */
   readonly opmask: boolean;
   readonly evex: EvexTemplate | undefined;
@@ -264,6 +267,10 @@ export function encode(
   let target = linear;
   if (long && memory && random.oneIn(60)) {
     target = random.pick([0x800000000000n, 0xffff000000000000n - 8n, 1n << 63n]);
+  } else if (image && !long && random.oneIn(16)) {
+    // An area over the end of what addresses reach, in a segment that begins at 0 or at the thread's data.
+    const end = random.pick([0, TLS_BASE]) + random.pick([0x10000, 0x100000000]);
+    target = BigInt.asUintN(32, BigInt(end - 64 * random.below(44)));
   } else if (!long && memory && random.oneIn(60)) target = random.pick([0xfffffffen, 0xffffffffn, 0xfffcn, 0xffffn]);
 
   const registers = template.opmask && !random.oneIn(16) ? 8 : d.registers;
@@ -305,7 +312,10 @@ export function encode(
   if (hasMemory && template.special) patches.push(...specialOperand(d, template, offset));
   if (image && template.special !== 'fxrstor') {
     // Components that the host does not have beyond ours.
-    fixups.push([0, BigInt(random.below(8)) | (random.oneIn(8) ? 0xfff00000n : 0n)], [2, BigInt(random.below(4))]);
+    fixups.push(
+      [0, BigInt(someOf(random, template.components)) | (random.oneIn(8) ? 0xfff00000n : 0n)],
+      [2, BigInt(random.below(4))],
+    );
   }
 
   const out = new Bytes();
@@ -443,10 +453,15 @@ function specialOperand(d: Making, template: Template, offset: number): Patches 
       return [[offset, control(random)]];
     case 'xrstor': {
       const header = new Uint8Array(64);
-      header[0] = random.below(8); // components that the host has beyond ours it restores
+      // Components that the host has beyond ours it restores.
+      header[0] = someOf(random, template.components);
       if (random.oneIn(16)) header[1] = 1;
       if (random.oneIn(12)) header[16 + random.below(48)] = random.below(256);
-      if (random.oneIn(8)) header[15] = 0x80;
+      if (random.oneIn(4)) {
+        header[15] = 0x80;
+        if (!random.oneIn(4)) header[8] = someOf(random, template.components) | (random.oneIn(8) ? 0 : header[0]);
+        if (random.oneIn(16)) header[9 + random.below(6)] = random.below(256) & ~6;
+      }
       return [
         [offset, control(random)],
         [offset + 512, header],
@@ -456,6 +471,8 @@ function specialOperand(d: Making, template: Template, offset: number): Patches 
       return [];
   }
 }
+
+const someOf = (random: Random, components: number): number => random.below(256) & components;
 
 /** The head of an FXSAVE image, with an MXCSR that is mostly good. */
 function control(random: Random): Uint8Array {

@@ -12,6 +12,7 @@ import {
   OpCodeOperandKind,
   RflagsBits,
 } from 'iced-x86';
+import { XCR0, XFEATURE_AVX512 } from '../../cpu/xsave.ts';
 import { announced } from './emulate.ts';
 import {
   type Environment,
@@ -58,12 +59,18 @@ const kindName = new Map(Object.entries(OpCodeOperandKind).map(([name, value]) =
 /** Every encoding of the legacy and VEX maps, by iced-x86's tables: an account of the instruction set that is not ours. */
 export const allEncodings = (): Encoding[] => encodings(false);
 
-/** The EVEX and opmask encodings; and the VEX ones once more, which have upper halves to clear. */
+/** The EVEX and opmask encodings; and those once more that have upper halves to clear, save or restore. */
 export const wideEncodings = (): Encoding[] => [
   ...encodings(true),
   ...encodings(false)
-    .filter(({ vex }) => vex)
-    .map((encoding) => ({ ...encoding, wide: true, name: `${encoding.name}+zmm` })),
+    .filter(({ vex, features }) => vex || features.some((feature) => /^XSAVE/.test(feature)))
+    .map((encoding) => ({
+      ...encoding,
+      wide: true,
+      name: `${encoding.name}+zmm`,
+      features: encoding.vex ? encoding.features : [...encoding.features, 'AVX512F'],
+      components: XCR0 | XFEATURE_AVX512,
+    })),
 ];
 
 function encodings(wide: boolean): Encoding[] {
@@ -171,6 +178,7 @@ function templateOf(name: string, info: OpCodeInfo): Template | undefined {
     bitOffset: /^Bt[sc r]?/.test(name) && info.table === 1,
     implicit,
     special: specialOf(name),
+    components: XCR0,
     opmask: kinds.some((kind) => kind.startsWith('k_')),
     evex: info.encoding === EncodingKind.EVEX ? evexTemplate(info, kinds) : undefined,
     modes,
