@@ -92,9 +92,9 @@ function waitEither(task: Task, from: File, to: File): SysResult {
 
 /** do_sendfile(), fs/read_write.c; the offset is 4 or 8 bytes wide. */
 function do_sendfile(task: Task, outFd: number, inFd: number, offset: number, count: number, wide: boolean): SysResult {
-  const from = fdget(task, inFd);
-  const to = fdget(task, outFd);
-  if (from === undefined || !from.readable || to === undefined || !to.writable) return -EBADF;
+  const ends = bothEnds(task, inFd, outFd);
+  if (ends === undefined) return -EBADF;
+  const { from, to } = ends;
   if (!from.inode.isReg()) return -EINVAL;
   const at: { in?: number } = {};
   if (offset !== 0) {
@@ -129,6 +129,13 @@ function readOffsets(task: Task, offIn: number, offOut: number): Offsets | numbe
   return at;
 }
 
+/** The file that is read and the one that is written, each open for it. */
+function bothEnds(task: Task, inFd: number, outFd: number): { from: File; to: File } | undefined {
+  const from = fdget(task, inFd);
+  const to = fdget(task, outFd);
+  return from?.readable && to?.writable ? { from, to } : undefined;
+}
+
 /** splice(2): at least one side is a pipe. */
 export function sys_splice(
   task: Task,
@@ -138,9 +145,9 @@ export function sys_splice(
   offOut: number,
   count: number,
 ): SysResult {
-  const from = fdget(task, inFd);
-  const to = fdget(task, outFd);
-  if (from === undefined || !from.readable || to === undefined || !to.writable) return -EBADF;
+  const ends = bothEnds(task, inFd, outFd);
+  if (ends === undefined) return -EBADF;
+  const { from, to } = ends;
   if (!from.inode.isFifo() && !to.inode.isFifo()) return -EINVAL;
   if ((from.inode.isFifo() && offIn !== 0) || (to.inode.isFifo() && offOut !== 0)) return -ESPIPE;
   const at = readOffsets(task, offIn, offOut);
@@ -155,9 +162,9 @@ export function sys_splice(
 
 /** tee(2): copies between pipes, and leaves the bytes in the first. */
 export function sys_tee(task: Task, inFd: number, outFd: number, count: number): SysResult {
-  const from = fdget(task, inFd);
-  const to = fdget(task, outFd);
-  if (from === undefined || !from.readable || to === undefined || !to.writable) return -EBADF;
+  const ends = bothEnds(task, inFd, outFd);
+  if (ends === undefined) return -EBADF;
+  const { from, to } = ends;
   if (!(from.inode instanceof FifoInode) || !(to.inode instanceof FifoInode) || from.inode === to.inode) return -EINVAL;
   const { queue } = from.inode;
   const room = to.inode.capacity - to.inode.queue.length;
@@ -175,9 +182,9 @@ export function sys_copy_file_range(
   offOut: number,
   count: number,
 ): SysResult {
-  const from = fdget(task, inFd);
-  const to = fdget(task, outFd);
-  if (from === undefined || !from.readable || to === undefined || !to.writable) return -EBADF;
+  const ends = bothEnds(task, inFd, outFd);
+  if (ends === undefined) return -EBADF;
+  const { from, to } = ends;
   if (from.inode.isDir() || to.inode.isDir()) return -EISDIR;
   if (!from.inode.isReg() || !to.inode.isReg()) return -EINVAL;
   const at = readOffsets(task, offIn, offOut);
