@@ -28,7 +28,7 @@ function findSplit(cpu: Cpu, record: number, offsets: ReadonlyMap<number, bigint
 /**
  * The host address for an access to elements of `bytes` bytes at some offsets in the segment of the memory operand, all of
  * which are checked before any page is touched.
- * @param between what comes between segments and pages, given the linear addresses
+ * @param between what comes between segments and pages, given the linear addresses, where no element goes across 4 GiB
  */
 export function elementsHost(
   cpu: Cpu,
@@ -47,7 +47,7 @@ export function elementsHost(
     if (!whole) checkAccess(cpu, record, (at + BigInt(bytes - 1)) & TOP, 1, flags);
     addresses.set(element, checked ? checkAccess(cpu, record, at, whole ? bytes : 1, flags) : at);
   }
-  between?.(addresses);
+  if (!split) between?.(addresses);
   return cpu.access.masked(record, bytes, addresses, write, split);
 }
 

@@ -103,7 +103,9 @@ export class FlagKeeper {
       return;
     }
     // Made of the locals as they are before anything is kept, perhaps.
-    code.emit(now.carries);
+    // OF may be carried in the local already, and stays there.
+    const alone = now.under.kind === 'unknown' && !now.both;
+    code.emit(alone ? withCarry(local('i32', Local.flagCarry), now.carries) : now.carries);
     if (now.under.kind !== 'unknown' && !now.under.kept) this.keepPlain(now.under);
     code.set(Local.flagCarry);
     const carried = now.both ? FlagKind.Carried : FlagKind.CarriedCf;
